@@ -1,0 +1,170 @@
+import { type Static, type TObject, type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
+import { mark } from '../src/voximplant/wire.ts'
+
+/**
+ * The kinds of field that inputs and answers are made of. Each takes its description first: what the field means, for somebody who never
+ * read the upstream's reference.
+ */
+
+/** The largest id that survives JSON in every language: 2^53 - 1. */
+export const maxId = Number.MAX_SAFE_INTEGER
+
+// A name travels in `;`-joined lists, and the upstream reads the words `all` and `any` as "every one of them": neither may be a name.
+const notEvery = '(?!(?:[aA][lL][lL]|[aA][nN][yY])$)'
+const listable = `${notEvery}[^;\\r\\n\\u0000]+`
+const nameRule = 'without `;`, line breaks or NUL, and not the words `all` or `any`, which the upstream reads as "every one"'
+
+interface Options {
+  examples?: unknown[]
+}
+
+/** An optional field. */
+export const maybe = Type.Optional
+
+/** Puts a field of a POST, PUT or PATCH into the query. */
+export const inQuery = <T extends TSchema>(schema: T): T => ({ ...schema, [mark.query]: true })
+
+/** An id given by the upstream: a positive integer up to 2^53 - 1. */
+export const id = (description: string, example = 1) =>
+  Type.Integer({
+    minimum: 1,
+    maximum: maxId,
+    description,
+    examples: [example],
+    [mark.expects]: 'a positive integer id up to 9007199254740991'
+  })
+
+const named = (name: string) => Type.String({ pattern: `^~${listable}$`, maxLength: 513, examples: [`~${name}`] })
+
+/** An id, or a name after a tilde: `5` or `~support`. */
+export const idOrName = (description: string, name: string, example = 1) =>
+  Type.Union([Type.Integer({ minimum: 1, maximum: maxId, examples: [example] }), named(name)], {
+    description: `${description}: its id, or its name after a tilde.`,
+    examples: [example, `~${name}`],
+    [mark.expects]: `a positive integer id, or a tilde and a name (${example} or ~${name}), ${nameRule}`
+  })
+
+/** 1 to `max` ids, or as many names each after a tilde; not both at once. */
+export const idsOrNames = (description: string, name: string, { example = 1, max = 100 } = {}) =>
+  Type.Union(
+    [
+      Type.Array(Type.Integer({ minimum: 1, maximum: maxId }), { minItems: 1, maxItems: max, uniqueItems: true }),
+      Type.Array(named(name), { minItems: 1, maxItems: max, uniqueItems: true })
+    ],
+    {
+      description: `${description}: up to ${max} ids, or as many names each after a tilde; not both in one call.`,
+      examples: [[example], [`~${name}`]],
+      [mark.expects]: `1 to ${max} different ids, or 1 to ${max} different names each after a tilde (~${name}), ${nameRule}; ids and names cannot be mixed`
+    }
+  )
+
+/** 1 to `max` ids. */
+export const idList = (description: string, { examples = [[1, 2]] as unknown[], max = 100 } = {}) =>
+  Type.Array(Type.Integer({ minimum: 1, maximum: maxId }), {
+    minItems: 1,
+    maxItems: max,
+    uniqueItems: true,
+    description,
+    examples,
+    [mark.expects]: `1 to ${max} different positive integer ids`
+  })
+
+/** A list whose items cannot break the upstream's `;`-joined form. */
+export const list = <T extends TSchema>(item: T, description: string, { examples = [] as unknown[], max = 100 } = {}) =>
+  Type.Array(item, { minItems: 1, maxItems: max, uniqueItems: true, description, ...(examples.length ? { examples } : {}) })
+
+/** An item of a text list. */
+export const listItem = (options: { maxLength?: number; pattern?: string } = {}) =>
+  Type.String({ minLength: 1, maxLength: 255, pattern: `^${listable}$`, ...options, [mark.expects]: `text ${nameRule}` })
+
+/** A name of something: text that can stand in the upstream's lists. */
+export const name = (
+  description: string,
+  { maxLength = 255, minLength = 1, examples }: { maxLength?: number; minLength?: number } & Options = {}
+) =>
+  Type.String({
+    minLength,
+    maxLength,
+    pattern: `^${listable}$`,
+    description,
+    ...(examples ? { examples } : {}),
+    [mark.expects]: `${minLength} to ${maxLength} characters ${nameRule}`
+  })
+
+/** A name with a format of its own, given as the inside of a regular expression, and in words. */
+export const formattedName = (description: string, pattern: string, words: string, options: Options = {}) =>
+  Type.String({
+    pattern: `^${notEvery}${pattern}$`,
+    description: `${description} ${words}`,
+    ...options,
+    [mark.expects]: `${words.replace(/\.$/, '').toLowerCase()}; not \`all\` or \`any\``
+  })
+
+/** Free text. */
+export const text = (
+  description: string,
+  options: { maxLength?: number; minLength?: number; pattern?: string; format?: string } & Options = {}
+) => Type.String({ ...options, description })
+
+/** true or false. */
+export const flag = (description: string, options: Options = {}) => Type.Boolean({ examples: [true], ...options, description })
+
+/** A whole number. */
+export const integer = (description: string, options: { minimum?: number; maximum?: number } & Options = {}) =>
+  Type.Integer({ minimum: -maxId, maximum: maxId, ...options, description })
+
+/** A number: money, a ratio, an amount. */
+export const decimal = (description: string, options: { minimum?: number; maximum?: number } & Options = {}) =>
+  Type.Number({ ...options, description })
+
+/** An instant: RFC 3339 with any offset in, `Z` out. */
+export const timestamp = (description: string, options: Options = {}) =>
+  Type.String({
+    format: 'date-time',
+    examples: ['2026-01-15T09:30:00Z'],
+    ...options,
+    description,
+    [mark.expects]: 'an RFC 3339 date-time with an offset, such as 2026-01-15T09:30:00Z'
+  })
+
+/** An instant that the upstream keeps as Unix seconds. */
+export const unixTime = (description: string, options: Options = {}) => ({ ...timestamp(description, options), [mark.unix]: true })
+
+/** A calendar day: `YYYY-MM-DD`. */
+export const day = (description: string, options: Options = {}) =>
+  Type.String({ format: 'date', examples: ['2026-01-15'], ...options, description, [mark.expects]: 'a date as YYYY-MM-DD' })
+
+/** One of a few words. A plain JSON Schema enum, which every client generator knows. */
+export const oneOf = <const T extends string[]>(values: T, description?: string, options: Options = {}): TUnsafe<T[number]> =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: values, ...(description ? { description, examples: [values[0]] } : {}), ...options })
+
+/** An object or array that the upstream takes as JSON text. */
+export const json = <T extends TSchema>(schema: T): T => ({ ...schema, contentMediaType: 'application/json' })
+
+/** An object without undeclared fields. */
+export const strict = <T extends TObject['properties']>(properties: T, options = {}) =>
+  Type.Object(properties, { additionalProperties: false, ...options })
+
+/** A value the upstream leaves open: anything JSON can hold. */
+export const anything = (description: string) => Type.Unknown({ description })
+
+/** A noun of `schemas/`, by reference. */
+export const ref = <T extends TSchema>(noun: T, description?: string): TUnsafe<Static<T>> =>
+  Type.Unsafe<Static<T>>({ $ref: `${noun.$id}#`, ...(description ? { description } : {}), [mark.target]: noun })
+
+/** Fields of an answer that the upstream sends and the service keeps to itself. */
+export const hiding = <T extends TSchema>(noun: T, ...fields: string[]): T => ({ ...noun, [mark.hidden]: fields })
+
+/** Paging of a list: how many rows, and how many to skip. */
+export const paging = {
+  limit: maybe(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      description: "How many items to answer at most. Without it the upstream's default holds.",
+      examples: [20],
+      [mark.name]: 'count'
+    })
+  ),
+  offset: maybe(Type.Integer({ minimum: 0, maximum: maxId, description: 'How many items to skip.', examples: [0] }))
+}

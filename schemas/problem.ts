@@ -1,0 +1,43 @@
+import { Type } from '@sinclair/typebox'
+import { problemTypes } from '../src/problem.ts'
+import { flag, integer, maybe, oneOf, text } from './common.ts'
+
+const codes = Object.keys(problemTypes)
+
+export const Problem = Type.Object(
+  {
+    type: text("The address of the problem's page.", { format: 'uri-reference', examples: ['/problems/invalid-request'] }),
+    title: text('The problem in a few words; the same for each of its kind.', { examples: [problemTypes['invalid-request'].title] }),
+    status: integer('The HTTP status.', { examples: [400] }),
+    detail: text('What went wrong this time, and what to do.', { examples: ['body /userName is required.'] }),
+    instance: text('The request that failed, by its id.', {
+      format: 'uri',
+      examples: ['urn:request:0198c7b2-5a0e-7c34-9d62-3f1c1c4e9b11']
+    }),
+    code: oneOf(codes, 'The kind of problem, for programs.', { examples: ['invalid-request'] }),
+    origin: oneOf(['caller', 'voxgate', 'upstream'], 'Who can mend it: you, the operators of Voxgate (or of the tenant), or the upstream.'),
+    retryable: flag('Whether sending the same request again can help.', { examples: [false] }),
+    errors: maybe(
+      Type.Array(
+        Type.Object({
+          in: oneOf(['path', 'query', 'body', 'header'], 'The part of the request.', { examples: ['body'] }),
+          pointer: text('The field, as a JSON Pointer within that part.', { examples: ['/userName'] }),
+          detail: text('What is wrong with it.', { examples: ['is required'] })
+        }),
+        { description: 'Every violation found, all at once.' }
+      )
+    ),
+    upstream: maybe(
+      Type.Object(
+        {
+          method: text("The upstream's method.", { examples: ['AddUser'] }),
+          code: integer("The upstream's error code.", { examples: [118] }),
+          name: text("The upstream's name of the error.", { examples: ['USER_NAME_ISNT_UNIQUE'] }),
+          message: text("The upstream's own words.", { examples: ['The user name is not unique.'] })
+        },
+        { description: 'What the upstream said, when it was the upstream that refused.' }
+      )
+    )
+  },
+  { $id: 'Problem', description: 'A failure (RFC 9457).' }
+)

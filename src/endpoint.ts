@@ -1,0 +1,301 @@
+import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
+import { integer, maybe, oneOf, paging, strict } from '../schemas/common.ts'
+import { Problem, type ProblemType, type Violation } from './problem.ts'
+import type { Answer, Reply } from './reply.ts'
+import { invalid } from './validation.ts'
+import { type Method, type MethodClass, methodClass } from './voximplant/methods.ts'
+import { compileAnswer, compileForm, type Decode, type Form, type FormOptions, mark, marked } from './voximplant/wire.ts'
+
+type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/**
+ * One endpoint, said once. Validation, the OpenAPI operation, the wire, the sandbox's reading of it and the coverage count follow.
+ * The key it stands under in its section is the operationId.
+ */
+export interface Endpoint extends FormOptions {
+  http: `${Verb} /${string}`
+  /** The upstream's method. */
+  rpc: Method
+  summary: string
+  description?: string
+  /** The section it is shown under; also the section of its scope. */
+  tag: string
+  /** All fields. Those named in the path go there; of the rest GET and DELETE take a query, others a JSON body. */
+  input: TObject
+  reply: Reply
+  deprecated?: true
+  /** Selectors that can be the upstream's word `all`: field -> the operationId of the list that counts what it selects. */
+  all?: Record<string, string>
+}
+
+/** Declares an endpoint; the types are kept. */
+export const endpoint = <const E extends Endpoint>(declaration: E): E => declaration
+
+/** A declaration made ready for requests. */
+export interface Operation {
+  id: string
+  endpoint: Endpoint
+  method: Verb
+  url: string
+  class: MethodClass
+  /** The scopes a key needs: all of them. */
+  scopes: string[]
+  form: Form
+  decode: Decode
+  /** REST field -> where it travels. */
+  partOf: Map<string, Violation['in']>
+  schema: FastifySchema
+}
+
+const kebab = (words: string): string => words.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+
+/** Compiles one declaration. Throws, naming it, when the declaration contradicts itself. */
+export function compile(id: string, declaration: Endpoint): Operation {
+  try {
+    return compileOperation(id, declaration)
+  } catch (error) {
+    throw new Error(`endpoint ${id} (${declaration.http}): ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Compiles every declaration of every section. Throws when an operationId or an address is declared twice. */
+export function compileAll(sections: readonly Record<string, Endpoint>[]): Operation[] {
+  const operations = sections.flatMap(section => Object.entries(section).map(([id, declaration]) => compile(id, declaration)))
+  const seen = new Map<string, string>()
+  for (const { id, endpoint } of operations) {
+    const address = endpoint.http.replace(/:\w+/g, ':_')
+    if (seen.has(id)) throw new Error(`operationId ${id} is declared twice: ${seen.get(id)} and ${endpoint.http}`)
+    if (seen.has(address)) throw new Error(`${endpoint.http} is declared twice: ${seen.get(address)} and ${id}`)
+    seen.set(id, endpoint.http).set(address, id)
+  }
+  for (const { id, endpoint } of operations)
+    for (const counter of Object.values(endpoint.all ?? {}))
+      if (!seen.has(counter)) throw new Error(`endpoint ${id}: \`all\` counts with ${counter}, which is not declared`)
+  return operations
+}
+
+function compileOperation(id: string, declaration: Endpoint): Operation {
+  const { http, rpc, input, reply, tag } = declaration
+  const [method, url] = http.split(' ') as [Verb, string]
+  const facts = methodClass(rpc)
+  if (!facts) throw new Error(`the upstream has no method ${rpc}`)
+  const inPath = [...url.matchAll(/:(\w+)/g)].map(match => match[1]!)
+  for (const name of inPath) if (!input.properties[name]) throw new Error(`the path names ${name}, which is not a field of the input`)
+
+  const parts: Record<'path' | 'query' | 'body', TProperties> = { path: {}, query: {}, body: {} }
+  const takesBody = method !== 'GET' && method !== 'DELETE'
+  const selectors = Object.keys(declaration.all ?? {})
+  for (const name of selectors) if (!input.properties[name]) throw new Error(`\`all\` names ${name}, which is not a field of the input`)
+  const partOf = new Map<string, 'path' | 'query' | 'body'>()
+  for (const [name, field] of Object.entries({ ...input.properties, ...(selectors.length > 0 ? everyFields(selectors) : {}) })) {
+    const part = inPath.includes(name) ? 'path' : takesBody && !marked(field, mark.query) ? 'body' : 'query'
+    partOf.set(name, part)
+    parts[part][name] = selectors.includes(name) ? maybe(field) : field
+  }
+
+  // A `~name` is looked for among rows whose names merely hold it, page by page.
+  const searched = reply.kind === 'first' && inPath.some(name => input.properties[name]!.anyOf)
+  const form = compileForm(facts.cmd ?? rpc, searched ? Type.Object({ ...input.properties, ...paging }) : input, declaration)
+
+  return {
+    id,
+    endpoint: declaration,
+    method,
+    url,
+    class: facts,
+    scopes: scopesOf(tag, facts, reply),
+    form,
+    decode: compileAnswer(reply.answer, id),
+    partOf,
+    schema: {
+      operationId: id,
+      tags: [tag],
+      summary: declaration.summary,
+      ...(declaration.description ? { description: declaration.description } : {}),
+      ...(declaration.deprecated ? { deprecated: true } : {}),
+      security: [{ apiKey: scopesOf(tag, facts, reply) }],
+      params: strict(parts.path),
+      querystring: strict(parts.query),
+      // Sets nothing: a PATCH of no field is a mistake.
+      ...(takesBody ? { body: strict(parts.body, method === 'PATCH' ? { minProperties: 1 } : {}) } : {}),
+      response: {
+        [reply.status]: reply.body
+          ? {
+              description: reply.description,
+              content: { 'application/json': { schema: reply.body } },
+              ...(reply.headers ? { headers: headersOf(reply.headers) } : {})
+            }
+          : { type: 'null', description: reply.description },
+        ...problemResponses(declaration, takesBody, inPath.length > 0, facts)
+      },
+      'x-voximplant-method': facts.cmd ?? rpc,
+      'x-voximplant-params': [...new Set(form.params.map(param => param.wire))].sort()
+    } as FastifySchema
+  }
+}
+
+const headersOf = (headers: Record<string, string>) =>
+  Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]))
+
+function scopesOf(tag: string, facts: MethodClass, reply: Reply): string[] {
+  // A method whose secret never leaves the service needs no scope for it.
+  const result = reply.answer.properties.result as TSchema | undefined
+  const hidden = result && marked((marked(result, mark.target) as TSchema | undefined) ?? result, mark.hidden)
+  return [
+    `${kebab(tag)}:${facts.safe ? 'read' : 'write'}`,
+    ...(facts.costsMoney ? ['spend'] : []),
+    ...(facts.returnsSecret && !hidden ? ['secrets'] : [])
+  ]
+}
+
+/** The problems an operation can answer with, by status. */
+function problemResponses({ all }: Endpoint, takesBody: boolean, addressed: boolean, facts: MethodClass): Record<number, object> {
+  const types: ProblemType[] = [
+    'invalid-request',
+    'authentication-required',
+    'scope-missing',
+    'upstream-credentials-rejected',
+    'rate-limited',
+    'internal-error',
+    'upstream-fault',
+    'service-unavailable'
+  ]
+  if (addressed) types.push('not-found')
+  if (!facts.safe) types.push('already-exists', 'invalid-value', 'outcome-unknown')
+  else types.push('invalid-value', 'upstream-timeout')
+  if (takesBody) types.push('payload-too-large', 'unsupported-media-type')
+  if (facts.costsMoney) types.push('payment-required')
+  if (all) types.push('count-differs')
+  return Object.fromEntries(types.map(type => [new Problem(type, '').status, { $ref: `problem:${type}` }]))
+}
+
+/** The fields by which a caller selects everything, and proves to know how much that is. */
+const everyFields = (selectors: string[]): TProperties => ({
+  all:
+    selectors.length === 1
+      ? maybe(
+          Type.Boolean({
+            enum: [true],
+            description: `Selects everything, in place of \`${selectors[0]}\`. Needs \`expectedCount\`, and a key with the scope \`bulk\`.`,
+            examples: [true]
+          })
+        )
+      : maybe(
+          oneOf(
+            selectors,
+            'The selector that shall stand for everything; its own field is then left out. Needs `expectedCount`, and a key with the scope `bulk`.'
+          )
+        ),
+  expectedCount: maybe(
+    integer('With `all`: how many things that must be. The call is refused with 412 when another number is counted now.', {
+      minimum: 0,
+      examples: [3]
+    })
+  )
+})
+
+/** Runs upstream calls for one request, with its tenant's credentials: `request.voximplant`. */
+export type Call = (operation: Operation, input: Record<string, unknown>, form?: string) => Promise<Answer>
+
+/** One declaration as plain Fastify route options. `lookup` finds other operations by id, for counting. */
+export function toRoute(operation: Operation, lookup: (id: string) => Operation, base = ''): RouteOptions {
+  const { endpoint, method, url, schema } = operation
+  const { status, read, kind } = endpoint.reply
+  const searches = kind === 'first' && operation.form.fieldOf.has('count')
+  const handler = async (request: FastifyRequest, reply: FastifyReply) => {
+    const input = { ...(request.params as object), ...(request.query as object), ...(request.body as object | null | undefined) } as Record<
+      string,
+      unknown
+    >
+    const context = { input, url: request.url, base }
+    const answer =
+      endpoint.all && selectsAll(operation, input)
+        ? await callForAll(operation, request, input, lookup)
+        : searches && isNamed(input)
+          ? await search(operation, request, input)
+          : await request.voximplant(operation, input)
+    const { body, headers } = read(answer, context)
+    if (headers) reply.headers(headers)
+    reply.code(status)
+    return body
+  }
+  return { method, url, schema, handler, config: { operation } }
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The operation behind a route of the catalogue. */
+    operation?: Operation
+  }
+}
+
+const isNamed = (input: Record<string, unknown>): boolean =>
+  Object.values(input).some(value => typeof value === 'string' && value.startsWith('~'))
+
+/** Reads the list page by page until the row that bears the name turns up. The upstream finds names by part, so there may be many. */
+async function search({ endpoint, ...operation }: Operation, request: FastifyRequest, input: Record<string, unknown>): Promise<Answer> {
+  const limit = 1000
+  for (let offset = 0; ; offset += limit) {
+    const answer = await request.voximplant({ endpoint, ...operation }, { ...input, limit, offset })
+    const rows = (answer.result as unknown[] | undefined) ?? []
+    const last = rows.length < limit || offset + rows.length >= (answer.totalCount ?? Number.POSITIVE_INFINITY)
+    try {
+      endpoint.reply.read(answer, { input, url: '', base: '' })
+      return answer
+    } catch (error) {
+      if (last || !(error instanceof Problem && error.type === 'not-found')) throw error
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------------- everything
+
+/** Whether a call selects everything. Throws unless exactly one of a selector and `all` is there, each with what it needs. */
+function selectsAll(operation: Operation, input: Record<string, unknown>): boolean {
+  const selectors = Object.keys(operation.endpoint.all ?? {})
+  const optional = new Set(selectors.filter(name => (operation.endpoint.input.required ?? []).includes(name) === false))
+  const chosen = input.all === true ? selectors[0] : (input.all as string | undefined)
+  const errors: Violation[] = []
+  const complain = (field: string, detail: string) =>
+    errors.push({ in: operation.partOf.get(field) ?? 'query', pointer: `/${field}`, detail })
+  for (const name of selectors) {
+    if (name === chosen && input[name] !== undefined) complain(name, 'must be left out when `all` selects everything')
+    else if (name !== chosen && input[name] === undefined && !optional.has(name))
+      complain(name, chosen === undefined ? 'is required, unless `all` and `expectedCount` select everything' : 'is required')
+  }
+  if (chosen !== undefined && input.expectedCount === undefined) complain('expectedCount', 'is required with `all`')
+  if (chosen === undefined && input.expectedCount !== undefined) complain('expectedCount', 'means nothing without `all`')
+  if (errors.length > 0) throw invalid(errors)
+  return chosen !== undefined
+}
+
+async function callForAll(
+  operation: Operation,
+  request: FastifyRequest,
+  input: Record<string, unknown>,
+  lookup: (id: string) => Operation
+): Promise<Answer> {
+  if (!request.tenant.scopes.includes('bulk'))
+    throw new Problem('scope-missing', 'This API key lacks the scope `bulk`, which calls with `all` need.')
+  const { all, expectedCount, ...rest } = input
+  const field = all === true ? Object.keys(operation.endpoint.all!)[0]! : (all as string)
+  const counter = lookup(operation.endpoint.all![field]!)
+  const filters = Object.fromEntries(
+    Object.entries(rest).filter(([name]) => counter.endpoint.input.properties[name] && !operation.endpoint.all?.[name])
+  )
+  const missing = (counter.endpoint.input.required ?? []).filter(name => filters[name] === undefined)
+  if (missing.length > 0)
+    throw invalid(
+      missing.map(name => ({
+        in: operation.partOf.get(name) ?? 'query',
+        pointer: `/${name}`,
+        detail: 'is required with `all`, to count what is selected'
+      }))
+    )
+  const { totalCount } = await request.voximplant(counter, { ...filters, limit: 1 })
+  if (totalCount !== expectedCount)
+    throw new Problem('count-differs', `There are ${totalCount ?? 'an unknown number of'} now, not ${expectedCount}: nothing was changed.`)
+  const wire = operation.form.fields.find(candidate => candidate.name === field)!.params[0]!.wire
+  return request.voximplant(operation, rest, `${operation.form.encode(rest)}&${wire}=all`)
+}
