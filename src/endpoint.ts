@@ -167,7 +167,7 @@ function problemResponses({ all }: Endpoint, takesBody: boolean, addressed: bool
   if (takesBody) types.push('payload-too-large', 'unsupported-media-type')
   if (facts.costsMoney) types.push('payment-required')
   if (all) types.push('count-differs')
-  return Object.fromEntries(types.map(type => [new Problem(type, '').status, { $ref: `problem:${type}` }]))
+  return Object.fromEntries(types.map(type => [new Problem(type, '').status, { description: `problem:${type}` }]))
 }
 
 /** The fields by which a caller selects everything, and proves to know how much that is. */

@@ -1,0 +1,104 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { problemTypes } from '../src/problem.ts'
+
+export interface DocsOptions {
+  /** The path the service is mounted under. */
+  base: string
+  version: string
+  tags: readonly { name: string; description: string }[]
+}
+
+/** `invalid-request` -> `InvalidRequest`: the name of a problem's response in the document. */
+const responseName = (type: string): string => type.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase())
+
+const problemResponses = Object.fromEntries(
+  Object.entries(problemTypes).map(([type, { title }]) => [
+    responseName(type),
+    {
+      description: `${title} (\`${type}\`).`,
+      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
+    }
+  ])
+)
+
+interface Documented {
+  paths?: Record<string, Record<string, { responses?: Record<string, object>; parameters?: { in: string; schema?: { type?: string } }[] }>>
+  components?: { responses?: Record<string, object> }
+}
+
+/** Names the shared problem responses in place of their marks, and drops those that no operation answers with. */
+function finish(document: Documented): Documented {
+  const used = new Set<string>()
+  for (const item of Object.values(document.paths ?? {})) {
+    for (const operation of Object.values(item)) {
+      for (const [status, response] of Object.entries(operation.responses ?? {})) {
+        const type = (response as { description?: string }).description?.match(/^problem:(.+)$/)?.[1]
+        if (!type) continue
+        used.add(responseName(type))
+        operation.responses![status] = { $ref: `#/components/responses/${responseName(type)}` }
+      }
+    }
+  }
+  return {
+    ...document,
+    components: {
+      ...document.components,
+      responses: Object.fromEntries(Object.entries(problemResponses).filter(([name]) => used.has(name)))
+    }
+  }
+}
+
+/** OpenAPI 3.1 at `/openapi.json` and Swagger UI at `/docs`. */
+export default fp(
+  async (app: FastifyInstance, { base, version, tags }: DocsOptions) => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'Voxgate',
+          version,
+          summary: 'REST for the Voximplant Management API',
+          description:
+            'Resources in place of the RPC methods of the Voximplant Management API. Press **Authorize** and paste an API key (`vg_...`); the key decides which tenant, and so which Voximplant account, a call is made for.\n\n' +
+            'An `{xxxId}` in a path is an id, or a name after a tilde (`~support`) where the description says so. Times are RFC 3339 instants. Every failure is an `application/problem+json` whose `type` is a page that says what to do.',
+          license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+          contact: { name: 'Voxgate', url: 'https://github.com/voxgate/voxgate' }
+        },
+        servers: [{ url: base || '/', description: 'This service' }],
+        tags: [...tags],
+        components: {
+          securitySchemes: {
+            apiKey: {
+              type: 'http',
+              scheme: 'bearer',
+              bearerFormat: 'vg_<id>_<secret>_<check>',
+              description: 'An API key of your tenant. The scopes an operation needs are listed with it.'
+            }
+          }
+        }
+      },
+      refResolver: { buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `definition-${i}`) },
+      stripBasePath: true,
+      transformObject: document =>
+        finish(('openapiObject' in document ? document.openapiObject : document.swaggerObject) as Documented) as never
+    })
+    await app.register(swaggerUi, {
+      routePrefix: `${base}/docs`,
+      uiConfig: {
+        persistAuthorization: true,
+        deepLinking: true,
+        docExpansion: 'none',
+        displayRequestDuration: true,
+        filter: true,
+        tryItOutEnabled: true,
+        defaultModelsExpandDepth: 0
+      },
+      theme: { title: 'Voxgate' }
+    })
+    app.get(`${base}/openapi.json`, { schema: { hide: true } }, () => app.swagger())
+  },
+  { name: 'docs' }
+)

@@ -1,0 +1,163 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { Problem, type ProblemType, problemTypes } from '../src/problem.ts'
+
+/** Fastify's own failures, by its error code; what is not here goes by its status. */
+const frameworkErrors: Record<string, [ProblemType, string]> = {
+  FST_ERR_BAD_URL: ['malformed-url', 'The URL holds a bad percent-encoding.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['uri-too-long', 'A segment of the path is too long.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['payload-too-large', 'The body is larger than this endpoint takes.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'This content type is not taken here; send application/json.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['malformed-body', 'The body is not valid JSON.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed-body', 'The content type is application/json, but the body is empty.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed-body', 'The body is not as long as Content-Length says.'],
+  FST_ERR_HANDLER_TIMEOUT: ['service-unavailable', 'The request took too long.']
+}
+
+const byStatus: Record<number, ProblemType> = {
+  400: 'malformed-body',
+  404: 'not-found',
+  405: 'method-not-allowed',
+  408: 'request-timeout',
+  413: 'payload-too-large',
+  414: 'uri-too-long',
+  415: 'unsupported-media-type',
+  429: 'rate-limited',
+  431: 'headers-too-large',
+  503: 'service-unavailable'
+}
+
+/** Any failure as a Problem. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  const { code = '', statusCode } = error as Partial<FastifyError>
+  const known = frameworkErrors[code]
+  if (known) return new Problem(known[0], known[1], { cause: error })
+  const type = statusCode === undefined ? undefined : byStatus[statusCode]
+  if (type) return new Problem(type, `${problemTypes[type].title}.`, { cause: error })
+  // The message of an unforeseen error may hold anything: it goes to the log only.
+  return new Problem('internal-error', 'The failure has been logged under the request id.', { cause: error })
+}
+
+/** A problem as the body of an answer. */
+export const problemBody = ({ type, kind, status, message, errors, upstream }: Problem, requestId: string, base: string) => ({
+  type: `${base}/problems/${type}`,
+  title: kind.title,
+  status,
+  detail: message,
+  instance: `urn:request:${requestId}`,
+  code: type,
+  origin: kind.origin,
+  retryable: kind.retryable,
+  ...(errors ? { errors } : {}),
+  ...(upstream ? { upstream } : {})
+})
+
+const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
+  if (problem.headers) reply.headers(problem.headers)
+  if (problem.kind.retryable && problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
+  return reply
+    .code(problem.status)
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problemBody(problem, String(request.id), base))
+}
+
+const verbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+/** Answers a failure that Fastify meets before there is a route, such as a malformed URL. */
+export const answerFrameworkError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply, base: string): void => {
+  void send(problemOf(error), request, reply, base)
+}
+
+const page = (slug: string, base: string): string => {
+  const kind = problemTypes[slug as ProblemType]
+  const plain = (text: string) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;')
+  const code = (text: string) => plain(text).replace(/`([^`]+)`/g, '<code>$1</code>')
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${plain(kind.title)} - Voxgate</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}code{background:#eee;padding:0 .2em}dt{font-weight:600}dd{margin:0 0 .5rem}</style>
+<h1>${plain(kind.title)}</h1><p>${code(kind.help)}</p>
+<dl><dt>Code</dt><dd><code>${slug}</code></dd><dt>Status</dt><dd>${kind.status}</dd><dt>Who can mend it</dt><dd>${{ caller: 'you, the caller', voxgate: 'the operators of Voxgate or of the tenant', upstream: 'the upstream' }[kind.origin]}</dd><dt>Does trying again help?</dt><dd>${kind.retryable ? 'It can.' : 'Not without a change.'}</dd></dl>
+<p><a href="${base}/problems">All problems</a></p></html>`
+}
+
+export interface ProblemsOptions {
+  /** The path the service is mounted under. */
+  base: string
+}
+
+/** Every failure, the framework's own included, becomes one application/problem+json; each kind of problem has a page. */
+export default fp(
+  async (app: FastifyInstance, { base }: ProblemsOptions) => {
+    app.setErrorHandler((error, request, reply) => {
+      const problem = problemOf(error)
+      if (problem.status >= 500)
+        request.log[problem.type === 'internal-error' ? 'error' : 'warn'](
+          { code: problem.type, err: problem.type === 'internal-error' ? error : undefined },
+          problem.type
+        )
+      return send(problem, request, reply, base)
+    })
+    app.setNotFoundHandler((request, reply) => send(new Problem('not-found', 'Nothing is served at this address.'), request, reply, base))
+
+    // An address that exists with other verbs is a 405: each gets a route for the verbs it lacks.
+    const served = new Map<string, Set<string>>()
+    app.addHook('onRoute', ({ url, method, config }) => {
+      if ((config && 'refuses' in config) || url.startsWith(`${base}/docs`)) return
+      const methods = served.get(url) ?? new Set<string>()
+      for (const verb of [method].flat()) methods.add(verb)
+      served.set(url, methods)
+    })
+    app.decorate('refuseOtherVerbs', (prefix: string) => {
+      for (const [url, methods] of served) {
+        if (!url.startsWith(prefix)) continue
+        const lacking = verbs.filter(verb => !methods.has(verb) && !(verb === 'HEAD' && methods.has('GET')))
+        if (lacking.length === 0 || url.includes('*')) continue
+        const allow = [...methods].sort().join(', ')
+        app.route({
+          method: [...lacking],
+          url,
+          schema: { hide: true },
+          config: { refuses: true },
+          // Before the body is read: its type or size does not matter here.
+          onRequest: (request, reply) =>
+            send(
+              new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
+              request,
+              reply,
+              base
+            ) as never,
+          handler: () => {}
+        })
+      }
+    })
+
+    const html = { schema: { hide: true } }
+    app.get(`${base}/problems`, html, (_, reply) => {
+      const rows = Object.entries(problemTypes).map(
+        ([slug, kind]) => `<li><a href="${base}/problems/${slug}">${kind.status} ${slug}</a>: ${kind.title}</li>`
+      )
+      return reply
+        .type('text/html')
+        .send(
+          `<!doctype html><html lang="en"><meta charset="utf-8"><title>Problems - Voxgate</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}</style><h1>Problems</h1><ul>${rows.join('')}</ul></html>`
+        )
+    })
+    app.get<{ Params: { slug: string } }>(`${base}/problems/:slug`, html, (request, reply) => {
+      if (!Object.hasOwn(problemTypes, request.params.slug)) throw new Problem('not-found', 'There is no such kind of problem.')
+      return reply.type('text/html').send(page(request.params.slug, base))
+    })
+  },
+  { name: 'problems' }
+)
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Gives every address under a prefix a 405 for the verbs it lacks; call it after the last route. */
+    refuseOtherVerbs(prefix: string): void
+  }
+  interface FastifyContextConfig {
+    /** A route that only says 405. */
+    refuses?: true
+  }
+}

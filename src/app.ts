@@ -1,0 +1,81 @@
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import auth from '../plugins/auth.ts'
+import docs from '../plugins/docs.ts'
+import health from '../plugins/health.ts'
+import problems, { answerFrameworkError } from '../plugins/problems.ts'
+import requestLog from '../plugins/request-log.ts'
+import tenants from '../plugins/tenants.ts'
+import voximplant from '../plugins/voximplant.ts'
+import { sections, tags } from '../routes/index.ts'
+import { nouns } from '../schemas/index.ts'
+import type { Config } from './config.ts'
+import { compileAll, type Operation, toRoute } from './endpoint.ts'
+import { logging } from './logging.ts'
+import type { Store } from './tenants/store.ts'
+import { validatorCompiler } from './validation.ts'
+import { version } from './version.ts'
+
+/** Every endpoint, ready for requests: made once, shared by the service, its document and the sandbox. Throws on a contradictory declaration. */
+export const operations: readonly Operation[] = compileAll(sections)
+
+export interface AppOptions {
+  config: Config
+  store: Store
+  /** The upstream for tenants without a host of their own: scheme, host and port. */
+  origin: string
+  /** Further certificate authorities to trust at the upstream (PEM). */
+  ca?: string
+  logger?: FastifyServerOptions['logger']
+}
+
+/** The service, ready to listen. It reads no environment and opens no port. */
+export async function build({ config, store, origin, ca, logger }: AppOptions): Promise<FastifyInstance> {
+  const base = config.BASE_PATH
+  const app = Fastify({
+    ...logging(config.LOG_LEVEL, logger),
+    bodyLimit: config.BODY_LIMIT,
+    requestTimeout: config.REQUEST_TIMEOUT,
+    trustProxy: config.TRUST_PROXY,
+    routerOptions: { maxParamLength: 600, ignoreTrailingSlash: false },
+    frameworkErrors: (error, request, reply) => answerFrameworkError(error, request, reply, base)
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  // Answers are built from declared fields by the wire: there is nothing left for a schema to filter.
+  app.setSerializerCompiler(() => JSON.stringify)
+  app.removeContentTypeParser('text/plain')
+  for (const noun of nouns) app.addSchema(noun)
+
+  await app.register(requestLog)
+  await app.register(problems, { base })
+  await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } })
+  if (config.CORS_ORIGINS)
+    await app.register(cors, {
+      origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
+      exposedHeaders: ['link', 'location', 'retry-after']
+    })
+  if (config.DOCS) await app.register(docs, { base, version, tags })
+  await app.register(tenants, { store, cacheTtl: config.CACHE_TTL, origin })
+  await app.register(voximplant, {
+    client: {
+      connectTimeout: config.UPSTREAM_CONNECT_TIMEOUT,
+      headersTimeout: config.UPSTREAM_HEADERS_TIMEOUT,
+      timeout: config.UPSTREAM_TIMEOUT,
+      connections: config.UPSTREAM_CONNECTIONS,
+      maxAnswerBytes: config.UPSTREAM_MAX_ANSWER,
+      ca
+    }
+  })
+  await app.register(health, { base })
+  const byId = new Map(operations.map(operation => [operation.id, operation]))
+  await app.register(
+    async api => {
+      await api.register(auth)
+      for (const operation of operations) api.route(toRoute(operation, id => byId.get(id)!, base))
+    },
+    { prefix: base }
+  )
+  app.refuseOtherVerbs(base)
+  return app
+}

@@ -1,0 +1,101 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { envSchema } from 'env-schema'
+
+const port = (description: string, fallback: number) => Type.Integer({ minimum: 0, maximum: 65535, default: fallback, description })
+const ms = (description: string, fallback: number) =>
+  Type.Integer({ minimum: 1, default: fallback, description: `${description}, in milliseconds` })
+
+/** Every setting: its variable, type, default and meaning. The README's table is checked against it. */
+export const settings = Type.Object({
+  NODE_ENV: Type.String({
+    default: 'development',
+    description: 'With `production`, nothing is made up: MASTER_KEY and VOXIMPLANT_API have to be given'
+  }),
+  HOST: Type.String({ default: '127.0.0.1', description: 'The address to listen on; `0.0.0.0` for every one' }),
+  PORT: port('The port to listen on', 8080),
+  BASE_PATH: Type.String({
+    default: '',
+    pattern: '^(/[A-Za-z0-9._~-]+)*$',
+    description: 'A path to mount the service under, such as `/voximplant`'
+  }),
+  LOG_LEVEL: Type.String({
+    enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    default: 'info',
+    description: 'How much is logged'
+  }),
+  TRUST_PROXY: Type.Boolean({ default: false, description: "Whether `X-Forwarded-*` headers are a proxy's and hold the truth" }),
+  CORS_ORIGINS: Type.String({
+    default: '',
+    description: 'Origins of web pages that may call the service, comma-separated; none by default'
+  }),
+  DOCS: Type.Boolean({ default: true, description: 'Whether `/docs` and `/openapi.json` are served' }),
+  DATA_DIR: Type.String({
+    default: './data',
+    description: 'Where the embedded database, the development master key and the sandbox keep their files'
+  }),
+  MASTER_KEY: Type.String({
+    default: '',
+    description: "The key that seals the tenants' secrets: 32 bytes in base64 (`openssl rand -base64 32`)"
+  }),
+  MASTER_KEY_FILE: Type.String({ default: '', description: 'A file that holds MASTER_KEY' }),
+  VOXIMPLANT_API: Type.String({
+    default: '',
+    pattern: '^(|sandbox|https?://[^/?#]+/?)$',
+    description: 'The upstream: `https://api.voximplant.com`, or `sandbox` for the embedded one (the default outside production)'
+  }),
+  UPSTREAM_CA_FILE: Type.String({ default: '', description: 'A PEM file with further certificate authorities to trust at the upstream' }),
+  UPSTREAM_CONNECT_TIMEOUT: ms('How long a connection to the upstream may take', 2_000),
+  UPSTREAM_HEADERS_TIMEOUT: ms('How long the upstream may be silent', 10_000),
+  UPSTREAM_TIMEOUT: ms('How long a call of the upstream may take in all', 30_000),
+  UPSTREAM_CONNECTIONS: Type.Integer({ minimum: 1, default: 50, description: 'Connections to the upstream per tenant and host' }),
+  UPSTREAM_MAX_ANSWER: Type.Integer({
+    minimum: 1024,
+    default: 33_554_432,
+    description: 'The longest answer of the upstream that is read, in bytes'
+  }),
+  BODY_LIMIT: Type.Integer({ minimum: 1024, default: 65_536, description: 'The longest JSON body taken, in bytes' }),
+  REQUEST_TIMEOUT: ms('How long a request may take to arrive', 30_000),
+  CACHE_TTL: ms('How long keys and credentials are kept in memory before they are looked up again', 5_000)
+})
+
+/** The configuration: typed, checked and frozen. */
+export type Config = Readonly<Static<typeof settings>>
+
+/** What is wrong with the environment, all of it. */
+export class ConfigError extends Error {
+  readonly problems: string[]
+  constructor(problems: string[]) {
+    super(`The configuration is not valid:\n${problems.map(problem => `  - ${problem}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+/** Reads the configuration from an environment. Throws ConfigError with a list of everything that is wrong. */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  // An empty variable is an unset one, as in compose files.
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => name in settings.properties && value !== undefined && value !== '')
+  )
+  const problems: string[] = []
+  let config: Config | undefined
+  try {
+    config = envSchema<Config>({ schema: settings, data: given, env: false })
+  } catch (error) {
+    const { errors } = error as { errors?: { instancePath: string; message?: string; params?: { allowedValues?: string[] } }[] }
+    if (!errors) throw error
+    for (const { instancePath, message, params } of errors) {
+      const name = instancePath.slice(1)
+      problems.push(
+        `${name} ${message}${params?.allowedValues ? ` (${params.allowedValues.join(', ')})` : ''}; it means: ${(settings.properties as Record<string, { description?: string }>)[name]?.description}`
+      )
+    }
+  }
+  if (given.NODE_ENV === 'production') {
+    if (!given.VOXIMPLANT_API) problems.push('VOXIMPLANT_API is required in production: https://api.voximplant.com, or `sandbox`')
+    if (!given.MASTER_KEY && !given.MASTER_KEY_FILE)
+      problems.push('MASTER_KEY or MASTER_KEY_FILE is required in production: 32 random bytes in base64 (`openssl rand -base64 32`)')
+  }
+  if (given.MASTER_KEY && given.MASTER_KEY_FILE) problems.push('MASTER_KEY and MASTER_KEY_FILE are both set: give one')
+  if (problems.length > 0 || !config) throw new ConfigError(problems)
+  return Object.freeze({ ...config, VOXIMPLANT_API: config.VOXIMPLANT_API || 'sandbox' })
+}

@@ -1,0 +1,42 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Store } from './tenants/store.ts'
+
+/** What the embedded default remembers between starts: the demo key cannot be read back from the store. */
+interface DemoFile {
+  tenantId: string
+  accountId: number
+  key: string
+}
+
+const tenantId = 'demo'
+const accountId = 100_001
+/** Everything, the scopes that `*` leaves out included: it is a sandbox. */
+const scopes = ['*', 'bulk', 'spend', 'secrets']
+
+/**
+ * The demo tenant of the embedded default, made at the first start and found again at later ones. Its API key lies in the data directory in
+ * plain text, which is why there is none where the upstream is real.
+ */
+export async function demoTenant(store: Store, dataDir: string): Promise<DemoFile> {
+  const file = join(dataDir, 'demo.json')
+  if (existsSync(file)) {
+    const demo = JSON.parse(readFileSync(file, 'utf8')) as DemoFile
+    if (await store.tenant(demo.tenantId)) return demo
+  }
+  if (!(await store.tenant(tenantId))) {
+    await store.createTenant({ tenantId, name: 'Demo', accountId })
+    const { privateKey } = generateKeyPairSync('rsa', {
+      modulusLength: 2048,
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' }
+    })
+    await store.putCredential(tenantId, { kind: 'key', accountId, keyId: 'demo-service-account', privateKey })
+  }
+  const { key } = await store.createKey(tenantId, { name: 'demo', scopes })
+  const demo: DemoFile = { tenantId, accountId, key }
+  mkdirSync(dataDir, { recursive: true })
+  writeFileSync(file, `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 })
+  return demo
+}

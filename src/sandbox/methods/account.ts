@@ -1,0 +1,46 @@
+import type { Account } from '../../../schemas/account.ts'
+import { refuse } from '../dialect.ts'
+import type { Method } from './index.ts'
+
+/** How much of each currency one US dollar buys; fixed, so that answers repeat. */
+const rates: Record<string, number> = { USD: 1, EUR: 0.92, GBP: 0.79, RUR: 92.5, KZT: 478.2, JPY: 149.3 }
+
+export const methods: Record<string, Method> = {
+  GetAccountInfo(params, { accountId }, { known, byApiKey }) {
+    const name = known.name ?? `account-${accountId}`
+    const account: Account & { apiKey?: string; callbackSalt: string } = {
+      accountId,
+      accountName: name,
+      accountEmail: known.email ?? `${name}@example.com`,
+      accountFirstName: 'Ada',
+      accountLastName: 'Lovelace',
+      active: true,
+      frozen: false,
+      created: '2024-03-01T08:00:00Z',
+      balance: params.flag('returnLiveBalance') ? 99.75 : 100,
+      creditLimit: 0,
+      currency: 'USD',
+      minBalanceToNotify: 5,
+      billingLimits: { bankCard: { minAmount: 10, currency: 'USD' } },
+      languageCode: 'en',
+      location: 'Etc/GMT',
+      accountNotifications: true,
+      tariffChangingNotifications: true,
+      newsNotifications: false,
+      sendJsError: false,
+      a2pSmsEnabled: true,
+      supportRobokassa: false,
+      supportBankCard: true,
+      supportInvoice: true,
+      callbackSalt: 'sandbox-callback-salt',
+      ...(byApiKey ? { apiKey: known.apiKey } : {})
+    }
+    return { result: account, apiAddress: 'api.voximplant.com' }
+  },
+
+  GetCurrencyRate(params) {
+    const wanted = params.need('currency', params.texts('currency'))
+    params.text('date')
+    return { result: Object.fromEntries(wanted.map(code => [code, rates[code] ?? refuse('INVALID_CURRENCY', 'currency')])) }
+  }
+}

@@ -1,0 +1,34 @@
+import type { SandboxAccount } from '../auth.ts'
+import type { Params } from '../dialect.ts'
+import type { AccountState } from '../state.ts'
+import * as account from './account.ts'
+import * as applications from './applications.ts'
+import * as queues from './queues.ts'
+import * as skills from './skills.ts'
+import * as users from './users.ts'
+
+/** What a method may want to know beside its parameters. */
+export interface Context {
+  /** The account's entry in the sandbox's list. */
+  known: SandboxAccount
+  /** Whether the caller came with the account's API key, not with a token. */
+  byApiKey: boolean
+}
+
+/** Answers a call from, or into, an account's state: in REST words, which the dialect writes in the upstream's. Throws Refused. */
+export type Method = (params: Params, account: AccountState, context: Context) => Record<string, unknown>
+
+/** A section of the upstream: its methods, and what a demonstration account holds to begin with. */
+interface Section {
+  methods: Record<string, Method>
+  seed?: (account: AccountState, known: SandboxAccount) => void
+}
+
+const sections: Section[] = [account, applications, users, queues, skills]
+
+export const methods = new Map(sections.flatMap(section => Object.entries(section.methods)))
+
+/** Fills a new account with a small, deterministic world. */
+export function seed(account: AccountState, known: SandboxAccount): void {
+  for (const section of sections) section.seed?.(account, known)
+}

@@ -1,0 +1,92 @@
+import { type Application, bearsApplicationName } from '../../schemas/application.ts'
+import type { Queue } from '../../schemas/queue.ts'
+import type { Skill } from '../../schemas/skill.ts'
+import type { User } from '../../schemas/user.ts'
+import { type Params, refuse } from './dialect.ts'
+import { choose } from './select.ts'
+import { type AccountState, table } from './state.ts'
+
+/** The tables that several sections share, how calls choose in them, and what goes when a row goes. */
+
+export interface UserRow extends User {
+  applicationId: number
+  skillIds: number[]
+}
+
+export interface QueueRow extends Omit<Queue, 'users' | 'skills'> {
+  userIds: number[]
+  skillIds: number[]
+}
+
+export const applications = table<Application>('applications', 'applicationId')
+export const users = table<UserRow>('users', 'userId', 1001)
+export const queues = table<QueueRow>('queues', 'acdQueueId', 201)
+export const skills = table<Skill>('skills', 'skillId', 301)
+
+type Clear = (account: AccountState, ids: number[]) => void
+const clearing: Record<'applications' | 'users', Clear[]> = { applications: [], users: [] }
+
+/** Has a section's own rows follow applications or users that are deleted. */
+export const whenDeleted = (what: keyof typeof clearing, clear: Clear): void => {
+  clearing[what].push(clear)
+}
+
+export function deleteApplications(account: AccountState, ids: number[]): void {
+  applications.remove(account, row => ids.includes(row.applicationId))
+  deleteUsers(
+    account,
+    users
+      .rows(account)
+      .filter(row => ids.includes(row.applicationId))
+      .map(row => row.userId)
+  )
+  queues.remove(account, row => ids.includes(row.applicationId ?? 0))
+  for (const clear of clearing.applications) clear(account, ids)
+}
+
+export function deleteUsers(account: AccountState, ids: number[]): void {
+  users.remove(account, row => ids.includes(row.userId))
+  for (const row of queues.rows(account)) row.userIds = bindIds(row.userIds, ids, false)
+  for (const clear of clearing.users) clear(account, ids)
+}
+
+/** Adds ids to a list, or takes them from it. */
+export const bindIds = (list: number[], ids: number[], bind: boolean): number[] =>
+  bind ? [...new Set([...list, ...ids])] : list.filter(id => !ids.includes(id))
+
+/** The applications chosen by id or name; undefined when neither parameter is there. */
+export function chosenApplications(
+  account: AccountState,
+  params: Params,
+  id = 'applicationId',
+  name = 'applicationName'
+): Application[] | undefined {
+  const ids = params.ids(id)
+  if (ids === 'all') return [...applications.rows(account)]
+  if (ids) return ids.map(wanted => applications.find(account, wanted) ?? refuse('INVALID_APPLICATION_ID', id))
+  return params
+    .texts(name)
+    ?.map(wanted => applications.rows(account).find(row => bearsApplicationName(row, wanted)) ?? refuse('INVALID_APPLICATION_NAME', name))
+}
+
+/** The one application a call is about. Refuses when none is named. */
+export const theApplication = (account: AccountState, params: Params): Application =>
+  chosenApplications(account, params)?.[0] ?? refuse('REQUIRED_IS_EMPTY', 'applicationId')
+
+/** Users by id or name; by name they are looked for in the application that the call names. */
+export function chosenUsers(account: AccountState, params: Params): UserRow[] {
+  const application = chosenApplications(account, params)?.[0]
+  if (params.ids('userId') === undefined && !application) refuse('REQUIRED_IS_EMPTY', 'applicationId')
+  const everyone = users.rows(account)
+  const within = application ? everyone.filter(row => row.applicationId === application.applicationId) : everyone
+  // An id of another application's user is known, but out of place.
+  const rows = params.ids('userId') === 'all' || params.ids('userId') === undefined ? within : everyone
+  const chosen = choose(rows, params, { id: 'userId', name: 'userName', unknownId: 'INVALID_USER_ID' })
+  if (application && chosen.some(row => row.applicationId !== application.applicationId))
+    refuse('USER_NOT_BOUND_TO_THE_APPLICATION', 'userId')
+  return chosen
+}
+
+/** Queues by id or name. */
+export const chosenQueues = (account: AccountState, params: Params): QueueRow[] =>
+  choose(queues.rows(account), params, { id: 'acdQueueId', name: 'acdQueueName', unknownId: 'INVALID_ACD_QUEUE_ID' })
