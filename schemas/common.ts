@@ -109,6 +109,12 @@ export const text = (
 /** true or false. */
 export const flag = (description: string, options: Options = {}) => Type.Boolean({ examples: [true], ...options, description })
 
+/** true or false, for which the upstream has words of its own. */
+export const flagAs = (description: string, words: { false: string; true: string }) => ({
+  ...flag(description),
+  [mark.words]: [words.false, words.true]
+})
+
 /** A whole number. */
 export const integer = (description: string, options: { minimum?: number; maximum?: number } & Options = {}) =>
   Type.Integer({ minimum: -maxId, maximum: maxId, ...options, description })

@@ -1,12 +1,59 @@
 import type { TSchema } from '@sinclair/typebox'
 import * as account from './account.ts'
+import * as adminRole from './admin-role.ts'
+import * as adminUser from './admin-user.ts'
 import * as application from './application.ts'
+import * as authorizedIp from './authorized-ip.ts'
+import * as callList from './call-list.ts'
+import * as callSession from './call-session.ts'
+import * as callerId from './caller-id.ts'
+import * as invoice from './invoice.ts'
+import * as keyValue from './key-value.ts'
+import * as outboundTestNumber from './outbound-test-number.ts'
+import * as phoneNumber from './phone-number.ts'
 import * as problem from './problem.ts'
+import * as pstnBlacklistItem from './pstn-blacklist-item.ts'
 import * as queue from './queue.ts'
+import * as recordStorage from './record-storage.ts'
+import * as role from './role.ts'
+import * as secret from './secret.ts'
+import * as sipRegistration from './sip-registration.ts'
+import * as sipWhitelistItem from './sip-whitelist-item.ts'
 import * as skill from './skill.ts'
+import * as smartQueue from './smart-queue.ts'
+import * as sms from './sms.ts'
+import * as transaction from './transaction.ts'
 import * as user from './user.ts'
+import * as whatsappNumber from './whatsapp-number.ts'
 
-const files: Record<string, unknown>[] = [account, application, problem, queue, skill, user]
+const files: Record<string, unknown>[] = [
+  account,
+  adminRole,
+  adminUser,
+  application,
+  authorizedIp,
+  callList,
+  callSession,
+  callerId,
+  invoice,
+  keyValue,
+  outboundTestNumber,
+  phoneNumber,
+  problem,
+  pstnBlacklistItem,
+  queue,
+  recordStorage,
+  role,
+  secret,
+  sipRegistration,
+  sipWhitelistItem,
+  skill,
+  smartQueue,
+  sms,
+  transaction,
+  user,
+  whatsappNumber
+]
 
 /** Every noun with a name (`$id`): the document's components. */
 export const nouns: TSchema[] = files.flatMap(file =>

@@ -1,9 +1,9 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
-import { integer, maybe, oneOf, paging, strict } from '../schemas/common.ts'
+import { maybe, paging, strict } from '../schemas/common.ts'
+import { callForAll, everyFieldNames, everyFields, requireChoices } from './choices.ts'
 import { Problem, type ProblemType, type Violation } from './problem.ts'
 import type { Answer, Reply } from './reply.ts'
-import { invalid } from './validation.ts'
 import { type Method, type MethodClass, methodClass } from './voximplant/methods.ts'
 import { compileAnswer, compileForm, type Decode, type Form, type FormOptions, mark, marked } from './voximplant/wire.ts'
 
@@ -25,6 +25,8 @@ export interface Endpoint extends FormOptions {
   input: TObject
   reply: Reply
   deprecated?: true
+  /** Fields of which a call has exactly one. */
+  exactlyOne?: readonly string[]
   /** Selectors that can be the upstream's word `all`: field -> the operationId of the list that counts what it selects. */
   all?: Record<string, string>
 }
@@ -87,9 +89,15 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   const takesBody = method !== 'GET' && method !== 'DELETE'
   const selectors = Object.keys(declaration.all ?? {})
   for (const name of selectors) if (!input.properties[name]) throw new Error(`\`all\` names ${name}, which is not a field of the input`)
+  for (const name of declaration.exactlyOne ?? [])
+    if (!input.properties[name]) throw new Error(`exactlyOne names ${name}, which is not a field of the input`)
   const partOf = new Map<string, 'path' | 'query' | 'body'>()
-  for (const [name, field] of Object.entries({ ...input.properties, ...(selectors.length > 0 ? everyFields(selectors) : {}) })) {
-    const part = inPath.includes(name) ? 'path' : takesBody && !marked(field, mark.query) ? 'body' : 'query'
+  // `all` stands where the selector stands that it replaces.
+  const selectsInQuery = selectors.some(name => marked(input.properties[name]!, mark.query))
+  const travelsInQuery = (name: string, field: TSchema) =>
+    marked(field, mark.query) === true || (selectsInQuery && everyFieldNames.includes(name))
+  for (const [name, field] of Object.entries({ ...input.properties, ...everyFields(selectors) })) {
+    const part = inPath.includes(name) ? 'path' : takesBody && !travelsInQuery(name, field) ? 'body' : 'query'
     partOf.set(name, part)
     parts[part][name] = selectors.includes(name) ? maybe(field) : field
   }
@@ -150,7 +158,7 @@ function scopesOf(tag: string, facts: MethodClass, reply: Reply): string[] {
 }
 
 /** The problems an operation can answer with, by status. */
-function problemResponses({ all }: Endpoint, takesBody: boolean, addressed: boolean, facts: MethodClass): Record<number, object> {
+function problemResponses({ all, reply }: Endpoint, takesBody: boolean, addressed: boolean, facts: MethodClass): Record<number, object> {
   const types: ProblemType[] = [
     'invalid-request',
     'authentication-required',
@@ -161,7 +169,7 @@ function problemResponses({ all }: Endpoint, takesBody: boolean, addressed: bool
     'upstream-fault',
     'service-unavailable'
   ]
-  if (addressed) types.push('not-found')
+  if (addressed || reply.mayBeMissing) types.push('not-found')
   if (!facts.safe) types.push('already-exists', 'invalid-value', 'outcome-unknown')
   else types.push('invalid-value', 'upstream-timeout')
   if (takesBody) types.push('payload-too-large', 'unsupported-media-type')
@@ -170,31 +178,6 @@ function problemResponses({ all }: Endpoint, takesBody: boolean, addressed: bool
   return Object.fromEntries(types.map(type => [new Problem(type, '').status, { description: `problem:${type}` }]))
 }
 
-/** The fields by which a caller selects everything, and proves to know how much that is. */
-const everyFields = (selectors: string[]): TProperties => ({
-  all:
-    selectors.length === 1
-      ? maybe(
-          Type.Boolean({
-            enum: [true],
-            description: `Selects everything, in place of \`${selectors[0]}\`. Needs \`expectedCount\`, and a key with the scope \`bulk\`.`,
-            examples: [true]
-          })
-        )
-      : maybe(
-          oneOf(
-            selectors,
-            'The selector that shall stand for everything; its own field is then left out. Needs `expectedCount`, and a key with the scope `bulk`.'
-          )
-        ),
-  expectedCount: maybe(
-    integer('With `all`: how many things that must be. The call is refused with 412 when another number is counted now.', {
-      minimum: 0,
-      examples: [3]
-    })
-  )
-})
-
 /** Runs upstream calls for one request, with its tenant's credentials: `request.voximplant`. */
 export type Call = (operation: Operation, input: Record<string, unknown>, form?: string) => Promise<Answer>
 
@@ -202,6 +185,7 @@ export type Call = (operation: Operation, input: Record<string, unknown>, form?:
 export function toRoute(operation: Operation, lookup: (id: string) => Operation, base = ''): RouteOptions {
   const { endpoint, method, url, schema } = operation
   const { status, read, kind } = endpoint.reply
+  const chooses = endpoint.all !== undefined || endpoint.exactlyOne !== undefined
   const searches = kind === 'first' && operation.form.fieldOf.has('count')
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     const input = { ...(request.params as object), ...(request.query as object), ...(request.body as object | null | undefined) } as Record<
@@ -209,12 +193,12 @@ export function toRoute(operation: Operation, lookup: (id: string) => Operation,
       unknown
     >
     const context = { input, url: request.url, base }
-    const answer =
-      endpoint.all && selectsAll(operation, input)
-        ? await callForAll(operation, request, input, lookup)
-        : searches && isNamed(input)
-          ? await search(operation, request, input)
-          : await request.voximplant(operation, input)
+    const everything = chooses && requireChoices(operation, input)
+    const answer = everything
+      ? await callForAll(operation, request, input, lookup)
+      : searches && isNamed(input)
+        ? await search(operation, request, input)
+        : await request.voximplant(operation, input)
     const { body, headers } = read(answer, context)
     if (headers) reply.headers(headers)
     reply.code(status)
@@ -247,55 +231,4 @@ async function search({ endpoint, ...operation }: Operation, request: FastifyReq
       if (last || !(error instanceof Problem && error.type === 'not-found')) throw error
     }
   }
-}
-
-// ------------------------------------------------------------------------------------------------------------------- everything
-
-/** Whether a call selects everything. Throws unless exactly one of a selector and `all` is there, each with what it needs. */
-function selectsAll(operation: Operation, input: Record<string, unknown>): boolean {
-  const selectors = Object.keys(operation.endpoint.all ?? {})
-  const optional = new Set(selectors.filter(name => (operation.endpoint.input.required ?? []).includes(name) === false))
-  const chosen = input.all === true ? selectors[0] : (input.all as string | undefined)
-  const errors: Violation[] = []
-  const complain = (field: string, detail: string) =>
-    errors.push({ in: operation.partOf.get(field) ?? 'query', pointer: `/${field}`, detail })
-  for (const name of selectors) {
-    if (name === chosen && input[name] !== undefined) complain(name, 'must be left out when `all` selects everything')
-    else if (name !== chosen && input[name] === undefined && !optional.has(name))
-      complain(name, chosen === undefined ? 'is required, unless `all` and `expectedCount` select everything' : 'is required')
-  }
-  if (chosen !== undefined && input.expectedCount === undefined) complain('expectedCount', 'is required with `all`')
-  if (chosen === undefined && input.expectedCount !== undefined) complain('expectedCount', 'means nothing without `all`')
-  if (errors.length > 0) throw invalid(errors)
-  return chosen !== undefined
-}
-
-async function callForAll(
-  operation: Operation,
-  request: FastifyRequest,
-  input: Record<string, unknown>,
-  lookup: (id: string) => Operation
-): Promise<Answer> {
-  if (!request.tenant.scopes.includes('bulk'))
-    throw new Problem('scope-missing', 'This API key lacks the scope `bulk`, which calls with `all` need.')
-  const { all, expectedCount, ...rest } = input
-  const field = all === true ? Object.keys(operation.endpoint.all!)[0]! : (all as string)
-  const counter = lookup(operation.endpoint.all![field]!)
-  const filters = Object.fromEntries(
-    Object.entries(rest).filter(([name]) => counter.endpoint.input.properties[name] && !operation.endpoint.all?.[name])
-  )
-  const missing = (counter.endpoint.input.required ?? []).filter(name => filters[name] === undefined)
-  if (missing.length > 0)
-    throw invalid(
-      missing.map(name => ({
-        in: operation.partOf.get(name) ?? 'query',
-        pointer: `/${name}`,
-        detail: 'is required with `all`, to count what is selected'
-      }))
-    )
-  const { totalCount } = await request.voximplant(counter, { ...filters, limit: 1 })
-  if (totalCount !== expectedCount)
-    throw new Problem('count-differs', `There are ${totalCount ?? 'an unknown number of'} now, not ${expectedCount}: nothing was changed.`)
-  const wire = operation.form.fields.find(candidate => candidate.name === field)!.params[0]!.wire
-  return request.voximplant(operation, rest, `${operation.form.encode(rest)}&${wire}=all`)
 }

@@ -1,6 +1,6 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { Problem } from './problem.ts'
-import { mark, marked } from './voximplant/wire.ts'
+import { compileAnswer, mark, marked } from './voximplant/wire.ts'
 
 /**
  * How an answer of the upstream becomes a REST answer: a closed set. Each names the status, the body's schema, the shape of the
@@ -15,6 +15,8 @@ export interface Reply {
   body?: TSchema
   /** The shape of the upstream's answer. */
   answer: TObject
+  /** Whether a 404 can come of the answer itself. */
+  mayBeMissing?: boolean
   /** Response headers, for the document: name -> description. */
   headers?: Record<string, string>
   /** Decoded answer -> REST answer. */
@@ -87,45 +89,107 @@ export function list(item: TSchema): Reply {
 /** How the row that a name addresses is told from those whose names merely hold it. */
 export type Named = (row: Record<string, unknown>, name: string) => boolean
 
-/** 200 or 404: one item, found by the list method's filter. `field` is the path field; `named` decides which row bears a `~name`. */
-export function first(item: TSchema, field: string, named?: Named): Reply {
-  const nameField = field.replace(/Id$/, 'Name')
+/** 200 or 404: one item, found by the list method's filter: the row whose `field` is the path's, or bears its `~name`; without a field the only row. */
+export function first(item: TSchema, field?: string, named?: Named): Reply {
+  const nameField = field?.replace(/Id$/, 'Name') ?? ''
   const bears: Named = named ?? ((row, name) => row[nameField] === name)
   return {
     kind: 'first',
     status: 200,
+    mayBeMissing: true,
     description: `The ${titleOf(item).toLowerCase()}.`,
     body: item,
     answer: answerOf({ result: Type.Array(item), totalCount: Type.Optional(Type.Integer()), count: Type.Optional(Type.Integer()) }),
     read(answer, { input }) {
-      const wanted = input[field]
       const rows = (answer.result ?? []) as Record<string, unknown>[]
-      const row = rows.find(row =>
-        typeof wanted === 'string' && wanted.startsWith('~')
-          ? bears(row, wanted.slice(1))
-          : row[field] === undefined || row[field] === wanted
-      )
-      if (!row) throw new Problem('not-found', 'There is no such thing in this account.')
+      const wanted = field === undefined ? undefined : input[field]
+      const isWanted = (row: Record<string, unknown>): boolean => {
+        if (field === undefined) return true
+        if (typeof wanted === 'string' && wanted.startsWith('~')) return bears(row, wanted.slice(1))
+        // Numbers come as text from some methods; a row without the field is what the filter found.
+        return row[field] === undefined || String(row[field]) === String(wanted)
+      }
+      const row = rows.find(isWanted)
+      if (!row) throw new Problem('not-found', nothing)
       return { body: row }
     }
   }
 }
 
-/** 200: what the upstream answers as `result`, or, with `beside`, `result` together with fields that stand beside it. */
-export function value(body: TSchema, { beside = {} as TProperties } = {}): Reply {
-  const noun = target(body)
+/**
+ * 200: what the upstream answers as `result`, or, with `beside`, `result` together with fields that stand beside it. `absent` is what it
+ * means when there is no result: a broken answer, unless the method says so of things that do not exist.
+ */
+export function value(
+  body: TSchema,
+  { beside = {}, absent = 'upstream-answer-invalid' }: { beside?: TProperties; absent?: 'not-found' | 'upstream-answer-invalid' } = {}
+): Reply {
+  const merges = target(body).type === 'object' && Object.keys(beside).length > 0
   return {
     kind: 'value',
     status: 200,
     description: `${titleOf(body)}.`,
     body,
+    mayBeMissing: absent === 'not-found',
     answer: answerOf({ result: body, ...beside }),
     read({ result, ...rest }) {
-      if (result === undefined)
-        throw new Problem('upstream-answer-invalid', 'The upstream answered without the result that this method has.')
-      return { body: noun.type === 'object' && Object.keys(beside).length > 0 ? { ...(result as object), ...rest } : result }
+      const missing = result === undefined || (absent === 'not-found' && Object.keys(result as object).length === 0)
+      if (missing && absent === 'not-found') throw new Problem('not-found', nothing)
+      if (missing) throw new Problem('upstream-answer-invalid', 'The upstream answered without the result that this method has.')
+      return { body: merges ? { ...(result as object), ...rest } : result }
     }
   }
+}
+
+/** 200: fields that stand beside `result`; with `result`, also `result` itself under that name. */
+export function fields(
+  properties: TProperties,
+  { result: name, description = 'What the upstream answered.' }: { result?: string; description?: string } = {}
+): Reply {
+  const beside = Object.fromEntries(Object.entries(properties).filter(([key]) => key !== name))
+  return {
+    kind: 'value',
+    status: 200,
+    description,
+    body: Type.Object(properties),
+    answer: answerOf({ result: name === undefined ? Type.Optional(Type.Unknown()) : properties[name]!, ...beside }),
+    read: ({ result, ...rest }) => ({ body: name === undefined ? rest : { [name]: result, ...rest } })
+  }
+}
+
+/**
+ * What became of each of several things: 200 with `{items}`, or for one thing 204. The upstream sends a list in `result`, or one item spread over
+ * the answer with a boolean of its own as `result`. One thing that failed is a problem with the upstream's reason.
+ */
+export function outcomes(item: TObject, { one = false } = {}): Reply {
+  const decode = compileAnswer(Type.Array(item))
+  const ignore = { unknown() {}, unreadable() {} }
+  const { result: _, ...beside } = item.properties
+  return {
+    kind: one ? 'done' : 'list',
+    status: one ? 204 : 200,
+    description: one ? 'Done.' : 'What became of each.',
+    ...(one ? {} : { body: Type.Object({ items: Type.Array(item, { description: 'One entry for each.' }) }) }),
+    answer: answerOf({
+      result: Type.Unknown(),
+      ...Object.fromEntries(Object.entries(beside).map(([name, schema]) => [name, Type.Optional(schema)]))
+    }),
+    read({ result, ...rest }) {
+      const items = (typeof result === 'object' ? decode(result, ignore) : [{ ...rest, result }]) as {
+        result?: boolean
+        errorMsg?: string
+      }[]
+      if (one) refuseFailure(items[0]?.result, items[0]?.errorMsg)
+      return one ? {} : { body: { items } }
+    }
+  }
+}
+
+const nothing = 'There is no such thing in this account.'
+
+/** A `result: false` is the upstream's way, in some methods, to say that nothing was done. */
+function refuseFailure(result: unknown, reason: unknown): void {
+  if (result === false) throw new Problem('state-conflict', `The upstream did nothing${reason ? `: ${reason}` : ', and gave no reason'}.`)
 }
 
 /** 201: what was made: its ids (fields beside `result`, or in it) and `Location`, a path with `:field`s from the ids and the request. */
@@ -145,13 +209,19 @@ export function created(ids: TProperties, location: string, { within = false } =
   }
 }
 
-/** 204: it is done, and there is nothing to say. */
+/** 204: it is done, and there is nothing to say. What the upstream echoes is not looked at. */
 export const done: Reply = {
   kind: 'done',
   status: 204,
   description: 'Done.',
-  answer: answerOf({ result: Type.Unknown() }),
-  read: () => ({})
+  answer: {
+    ...answerOf({ result: Type.Unknown(), msg: Type.Optional(Type.String()), errorMsg: Type.Optional(Type.String()) }),
+    [mark.open]: true
+  },
+  read({ result, msg, errorMsg }) {
+    refuseFailure(result, errorMsg ?? msg)
+    return {}
+  }
 }
 
 /** `/a/:b` with values. */

@@ -56,6 +56,7 @@ type ReadText = (text: unknown) => unknown
 
 /** Text that is not what the schema asks for stays text, so that the validator names it. */
 function textReader(schema: TSchema): ReadText | undefined {
+  if (schema.contentMediaType === 'application/json') return readJson
   if (schema.anyOf) {
     const readers = (schema.anyOf as TSchema[]).map(textReader)
     if (schema.anyOf[0].type === 'array') return readers[0]
@@ -78,6 +79,14 @@ function textReader(schema: TSchema): ReadText | undefined {
     }
   }
   return undefined
+}
+
+const readJson: ReadText = text => {
+  try {
+    return JSON.parse(text as string)
+  } catch {
+    return text
+  }
 }
 
 function compileUrlReader(schema: TSchema): (source: Record<string, unknown>) => Record<string, unknown> {

@@ -13,6 +13,10 @@ export const mark = {
   unix: Symbol('wire.unix'),
   /** string[]: fields of an answer that are known but never leave the service, in camelCase. */
   hidden: Symbol('wire.hidden'),
+  /** true: an answer whose further fields are of no interest; they are not counted. */
+  open: Symbol('wire.open'),
+  /** [string, string]: the words that the upstream has for false and true. */
+  words: Symbol('wire.words'),
   /** TSchema: what a `$ref` points to. */
   target: Symbol('wire.target'),
   /** true: the field travels in the query although the verb has a body. */
@@ -242,6 +246,8 @@ function compileField(name: string, schema: TSchema, rename: Record<string, stri
       ]
     }
   }
+  const words = marked(schema, mark.words) as [string, string] | undefined
+  if (words) return { name, params: [{ wire, kind: 'text' }], write: value => `&${wire}=${value ? words[1] : words[0]}` }
   const [paramKind, text] = textOf(name, kind)
   return { name, params: [{ wire, kind: paramKind }], write: value => `&${wire}=${escaped(name, text(value))}` }
 }
@@ -435,6 +441,7 @@ function compileObject(schema: TObject, where: string): Decode {
     ...hidden.map(name => ({ name, wire: toSnake(name), decode: leaveOut }))
   ]
   const known = new Set(fields.map(field => field.wire))
+  const open = marked(schema, mark.open) === true
   return (raw, drift) => {
     const source = Array.isArray(raw) ? raw[0] : raw
     if (typeof source !== 'object' || source === null) return source === undefined || source === null ? undefined : drift.unreadable(where)
@@ -448,6 +455,7 @@ function compileObject(schema: TObject, where: string): Decode {
       const decoded = field.decode(value, drift)
       if (decoded !== undefined) out[field.name] = decoded
     }
+    if (open) return out
     let present = 0
     for (const _ in source) present++
     if (present !== seen) for (const key of Object.keys(source)) if (!known.has(key)) drift.unknown(`${where}.${key}`)
