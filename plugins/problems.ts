@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Problem, type ProblemType, problemTypes } from '../src/problem.ts'
+import { invalid } from '../src/validation.ts'
 
 /** Fastify's own failures, by its error code; what is not here goes by its status. */
 const frameworkErrors: Record<string, [ProblemType, string]> = {
@@ -63,6 +64,22 @@ const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, ba
     .send(problemBody(problem, String(request.id), base))
 }
 
+/** The order in which Fastify validates; it stops at the first part that is wrong. */
+const parts = ['params', 'body', 'querystring'] as const
+
+/** A problem of validation, with what is wrong in the parts that were not looked at any more. */
+function withLaterParts(problem: Problem, request: FastifyRequest): Problem {
+  const { validationContext } = problem as Problem & { validationContext?: (typeof parts)[number] }
+  if (!validationContext || !problem.errors) return problem
+  const errors = [...problem.errors]
+  for (const part of parts.slice(parts.indexOf(validationContext) + 1)) {
+    const validate = request.getValidationFunction(part) as ((data: unknown) => { error?: unknown }) | undefined
+    const outcome = validate?.(part === 'querystring' ? request.query : request[part])
+    if (outcome?.error instanceof Problem) errors.push(...(outcome.error.errors ?? []))
+  }
+  return errors.length > problem.errors.length ? invalid(errors) : problem
+}
+
 const verbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** Answers a failure that Fastify meets before there is a route, such as a malformed URL. */
@@ -90,7 +107,7 @@ export interface ProblemsOptions {
 export default fp(
   async (app: FastifyInstance, { base }: ProblemsOptions) => {
     app.setErrorHandler((error, request, reply) => {
-      const problem = problemOf(error)
+      const problem = withLaterParts(problemOf(error), request)
       if (problem.status >= 500)
         request.log[problem.type === 'internal-error' ? 'error' : 'warn'](
           { code: problem.type, err: problem.type === 'internal-error' ? error : undefined },

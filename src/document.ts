@@ -1,0 +1,18 @@
+import Fastify from 'fastify'
+import docs from '../plugins/docs.ts'
+import { sections, tags } from '../routes/index.ts'
+import { nouns } from '../schemas/index.ts'
+import { compileAll, toRoute } from './endpoint.ts'
+import { version } from './version.ts'
+
+/** The OpenAPI document as committed: of the endpoints alone, without a store or an upstream. */
+export async function documentText(): Promise<string> {
+  const app = Fastify()
+  app.setValidatorCompiler(() => () => true)
+  app.setSerializerCompiler(() => JSON.stringify)
+  for (const noun of nouns) app.addSchema(noun)
+  await app.register(docs, { base: '', version, tags })
+  for (const operation of compileAll(sections)) app.route(toRoute(operation, () => operation))
+  await app.ready()
+  return `${JSON.stringify(app.swagger(), null, 2)}\n`
+}

@@ -1,0 +1,133 @@
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import { build, operations } from '../src/app.ts'
+import { type Config, readConfig } from '../src/config.ts'
+import { buildSandbox } from '../src/sandbox/app.ts'
+import { sqliteDialect } from '../src/tenants/sqlite.ts'
+import { openStore, type Store } from '../src/tenants/store.ts'
+import { createVault } from '../src/tenants/vault.ts'
+
+/** What tests have in common: a whole service in front of a sandbox on a real socket, with tenants of their own. */
+
+const rsa = {
+  modulusLength: 2048,
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' }
+} as const
+
+/** A service account as an administrator would hold it. */
+export interface TestCredential {
+  kind: 'key'
+  accountId: number
+  keyId: string
+  privateKey: string
+}
+
+/** A fresh RSA key for an account. */
+export const createCredential = (accountId: number): TestCredential => ({
+  kind: 'key',
+  accountId,
+  keyId: `key-${accountId}`,
+  privateKey: generateKeyPairSync('rsa', rsa).privateKey
+})
+
+/** What the sandbox has to know to recognize a credential. */
+export const sandboxAccount = ({ accountId, keyId, privateKey }: TestCredential) => ({
+  accountId,
+  name: `account-${accountId}`,
+  keys: { [keyId]: createPublicKey(privateKey) }
+})
+
+export interface TestTenant {
+  tenantId: string
+  credential: TestCredential
+  /** An API key with every scope. */
+  key: string
+}
+
+export interface Service {
+  app: FastifyInstance
+  store: Store
+  tenants: TestTenant[]
+  /** The sandbox behind the service; undefined when another upstream was given. */
+  sandbox: FastifyInstance
+  /** How many requests the upstream has taken. */
+  upstreamRequests(): number
+  /** One request with a tenant's key: the answer's status, headers and parsed body. */
+  call(method: string, url: string, body?: unknown, options?: { tenant?: number; headers?: Record<string, string> }): Promise<TestAnswer>
+  close(): Promise<void>
+}
+
+export interface TestAnswer {
+  status: number
+  headers: Record<string, string | string[] | number | undefined>
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers freely
+  body: any
+  text: string
+}
+
+export interface ServiceOptions {
+  /** How many tenants; one by default. */
+  tenants?: number
+  /** Whether accounts begin with the sandbox's demonstration world. */
+  demo?: boolean
+  scopes?: string[]
+  /** Another upstream than the sandbox. */
+  origin?: string
+  env?: Record<string, string>
+}
+
+export const allScopes = ['*', 'bulk', 'spend', 'secrets']
+
+/** A configuration for tests: quiet, and the settings given. */
+export const testConfig = (env: Record<string, string> = {}): Config =>
+  readConfig({ LOG_LEVEL: 'silent', VOXIMPLANT_API: 'sandbox', ...env })
+
+/** Starts a service in front of a sandbox. Close it. */
+export async function startService({
+  tenants: count = 1,
+  demo = false,
+  scopes = allScopes,
+  origin,
+  env = {}
+}: ServiceOptions = {}): Promise<Service> {
+  const store = await openStore(sqliteDialect(':memory:'), createVault(randomBytes(32)))
+  const tenants: TestTenant[] = []
+  for (let i = 0; i < count; i++) {
+    const tenantId = `tenant-${i + 1}`
+    const credential = createCredential(500_001 + i)
+    await store.createTenant({ tenantId, name: tenantId, accountId: credential.accountId })
+    await store.putCredential(tenantId, credential)
+    tenants.push({ tenantId, credential, key: (await store.createKey(tenantId, { name: 'test', scopes })).key })
+  }
+  const sandbox = await buildSandbox({ operations, accounts: tenants.map(tenant => sandboxAccount(tenant.credential)), demo })
+  const address = await sandbox.listen({ host: '127.0.0.1', port: 0 })
+  const app = await build({ config: testConfig(env), store, origin: origin ?? address })
+  await app.ready()
+  return {
+    app,
+    store,
+    tenants,
+    sandbox,
+    upstreamRequests: () => sandbox.sandbox.requests,
+    async call(method, url, body, { tenant = 0, headers = {} } = {}) {
+      const answer = await app.inject({
+        method: method as InjectOptions['method'],
+        url,
+        headers: { authorization: `Bearer ${tenants[tenant]!.key}`, ...headers },
+        ...(body === undefined ? {} : { payload: body as InjectOptions['payload'] })
+      })
+      const json = String(answer.headers['content-type'] ?? '').includes('json')
+      return {
+        status: answer.statusCode,
+        headers: answer.headers,
+        body: json && answer.body !== '' ? JSON.parse(answer.body) : undefined,
+        text: answer.body
+      }
+    },
+    async close() {
+      await app.close()
+      await sandbox.close()
+    }
+  }
+}
