@@ -8,6 +8,7 @@ export default fp(
       reply.header('x-request-id', request.id)
       next()
     })
+    if (app.log.level === 'silent' || app.log.level === undefined) return
     app.addHook('onResponse', (request, reply, next) => {
       request.log.info(
         {

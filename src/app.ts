@@ -1,9 +1,9 @@
 import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import auth from '../plugins/auth.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
+import pageHeaders from '../plugins/page-headers.ts'
 import problems, { answerFrameworkError } from '../plugins/problems.ts'
 import requestLog from '../plugins/request-log.ts'
 import tenants from '../plugins/tenants.ts'
@@ -48,8 +48,8 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
   for (const noun of nouns) app.addSchema(noun)
 
   await app.register(requestLog)
+  await app.register(pageHeaders)
   await app.register(problems, { base })
-  await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } })
   if (config.CORS_ORIGINS)
     await app.register(cors, {
       origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
