@@ -141,24 +141,27 @@ const two = (text: string, at: number): number => {
 const daysOf = (year: number, month: number): number =>
   month === 2 ? ((year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31
 
-/** Whether a text is `YYYY-MM-DD HH:mm:ss` and names a real day. By characters: every answer is full of them, and a Date costs ten times this. */
-function isUpstreamTime(text: string): boolean {
-  if (text.length !== 19 || text[4] !== '-' || text[7] !== '-' || text[10] !== ' ' || text[13] !== ':' || text[16] !== ':') return false
+/** Whether a text begins with a `YYYY-MM-DD` that the calendar has. By characters: every answer is full of them, and a Date costs ten times this. */
+function beginsWithDay(text: string): boolean {
+  if (text[4] !== '-' || text[7] !== '-') return false
   const year = two(text, 0) * 100 + two(text, 2)
   const month = two(text, 5)
   const day = two(text, 8)
   // Comparisons with NaN are false.
-  return (
-    year >= 0 &&
-    month >= 1 &&
-    month <= 12 &&
-    day >= 1 &&
-    (day <= 28 || day <= daysOf(year, month)) &&
-    two(text, 11) <= 23 &&
-    two(text, 14) <= 59 &&
-    two(text, 17) <= 59
-  )
+  return year >= 0 && month >= 1 && month <= 12 && day >= 1 && (day <= 28 || day <= daysOf(year, month))
 }
+
+const isDay = (text: string): boolean => text.length === 10 && beginsWithDay(text)
+
+const isUpstreamTime = (text: string): boolean =>
+  text.length === 19 &&
+  text[10] === ' ' &&
+  text[13] === ':' &&
+  text[16] === ':' &&
+  two(text, 11) <= 23 &&
+  two(text, 14) <= 59 &&
+  two(text, 17) <= 59 &&
+  beginsWithDay(text)
 
 /** `YYYY-MM-DD HH:mm:ss` UTC -> RFC 3339 with `Z`; takes RFC 3339 too. Undefined for anything else, such as the upstream's `0000-00-00 00:00:00`. */
 export function fromUpstreamTime(text: string): string | undefined {
@@ -324,7 +327,7 @@ export function readParam(kind: ParamKind, text: string): unknown {
     case 'timestamp':
       return fromUpstreamTime(text)
     case 'date':
-      return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : undefined
+      return isDay(text) ? text : undefined
     case 'id-list': {
       if (text === 'all' || text === 'any') return 'all'
       const ids = text.split(';')
@@ -407,13 +410,14 @@ export function compileAnswer(schema: TSchema, where = 'answer'): Decode {
       return (raw, drift) => {
         if (typeof raw !== 'string') return raw === null ? undefined : drift.unreadable(where)
         const day = raw.slice(0, 10)
-        return /^\d{4}-\d\d-\d\d$/.test(day) && !Number.isNaN(Date.parse(day)) ? day : raw === '' ? undefined : drift.unreadable(where)
+        return isDay(day) ? day : raw === '' ? undefined : drift.unreadable(where)
       }
     case 'list': {
       const item = compileAnswer(kind.item, where)
       // Where one object stands for a list of one, an empty object stands for an empty list.
       return (raw, drift) => {
-        const items: unknown[] = Array.isArray(raw) ? raw : raw === null || isEmpty(raw) ? [] : [raw]
+        if (raw === null) return undefined
+        const items: unknown[] = Array.isArray(raw) ? raw : isEmpty(raw) ? [] : [raw]
         const out: unknown[] = []
         for (let i = 0; i < items.length; i++) {
           const value = item(items[i], drift)
