@@ -24,9 +24,33 @@ const problemResponses = Object.fromEntries(
   ])
 )
 
+interface Parameter {
+  in: string
+  required?: boolean
+  schema?: Record<string, unknown>
+  example?: unknown
+  examples?: Record<string, { value: unknown }>
+}
+
 interface Documented {
-  paths?: Record<string, Record<string, { responses?: Record<string, object>; parameters?: { in: string; schema?: { type?: string } }[] }>>
+  paths?: Record<string, Record<string, { responses?: Record<string, object>; parameters?: Parameter[] }>>
   components?: { responses?: Record<string, object> }
+}
+
+/**
+ * Swagger UI fills its form with the examples of parameters, and would send every optional filter at once: those of optional ones stand in the
+ * schema, where they are shown but not sent. Path parameters come first.
+ */
+function tidyParameters(parameters: Parameter[]): Parameter[] {
+  const order = ['path', 'query', 'header']
+  return parameters
+    .map(({ example, examples, ...parameter }) => {
+      const values = examples ? Object.values(examples).map(({ value }) => value) : example === undefined ? [] : [example]
+      if (parameter.required || values.length === 0 || !parameter.schema)
+        return { ...parameter, ...(example === undefined ? {} : { example }), ...(examples ? { examples } : {}) }
+      return { ...parameter, schema: { ...parameter.schema, examples: values } }
+    })
+    .toSorted((a, b) => order.indexOf(a.in) - order.indexOf(b.in))
 }
 
 /** Names the shared problem responses in place of their marks, and drops those that no operation answers with. */
@@ -34,6 +58,7 @@ function finish(document: Documented): Documented {
   const used = new Set<string>()
   for (const item of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(item)) {
+      if (operation.parameters) operation.parameters = tidyParameters(operation.parameters)
       for (const [status, response] of Object.entries(operation.responses ?? {})) {
         const type = (response as { description?: string }).description?.match(/^problem:(.+)$/)?.[1]
         if (!type) continue

@@ -8,11 +8,12 @@ import fp from 'fastify-plugin'
  */
 export default fp(
   async (app: FastifyInstance) => {
-    await app.register(helmet, { global: false })
+    // Before helmet's own hook, which reads what this one sets.
     app.addHook('onRoute', route => {
       if (route.config?.operation || route.config?.refuses) return
       route.helmet ??= { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }
     })
+    await app.register(helmet, { global: false })
     app.addHook('onRequest', (_request, reply, next) => {
       reply.header('x-content-type-options', 'nosniff')
       next()

@@ -59,12 +59,12 @@ const tag = 'Smart queues'
 const applicationId = idOrName('The application', 'support')
 // The methods of status names know applications by id only.
 const applicationById = id('The id of the application.')
-const sqQueueId = idOrName('The smart queue', 'billing')
-const sqSkillId = idOrName('The skill', 'billing')
-const userId = idOrName('The agent', 'ada')
-const someQueues = idsOrNames('The smart queues', 'billing')
-const someAgents = idsOrNames('The agents', 'ada')
-const someSkills = idsOrNames('The skills', 'billing')
+const sqQueueId = idOrName('The smart queue', 'billing', 401)
+const sqSkillId = idOrName('The skill', 'billing', 501)
+const userId = idOrName('The agent', 'ada', 1001)
+const someQueues = idsOrNames('The smart queues', 'billing', { example: 401 })
+const someAgents = idsOrNames('The agents', 'ada', { example: 1001 })
+const someSkills = idsOrNames('The skills', 'billing', { example: 501 })
 const unchanged = 'Fields that are left out stay as they are.'
 const settings = {
   callMaxQueueSize: maybe(CallMaxQueueSize),
@@ -94,7 +94,7 @@ const measured = (span: string, interval: string) => ({
     'What is measured. Names that begin with `im_` are about chats, the others about calls and agents.',
     { examples: [['service_level', 'occupancy_rate']] }
   ),
-  userId: maybe(idsOrNames('Only these agents', 'ada', { max: 5 })),
+  userId: maybe(idsOrNames('Only these agents', 'ada', { example: 1001, max: 5 })),
   groupBy: maybe(SmartQueueGroupBy),
   interval: maybe(SmartQueueInterval(interval)),
   maxWaitingSec: maybe(MaxWaitingSec),
@@ -131,12 +131,12 @@ export default {
     tag,
     input: strict({
       applicationId,
-      sqQueueId: maybe(idsOrNames('Only these smart queues', 'billing')),
+      sqQueueId: maybe(idsOrNames('Only these smart queues', 'billing', { example: 401 })),
       sqQueueNameTemplate: maybe(
         text('Only smart queues whose name holds this text.', { minLength: 1, maxLength: 100, examples: ['bill'] })
       ),
-      userId: maybe(idOrName('Only smart queues that this user serves', 'ada')),
-      excludedUserId: maybe(idOrName('Only smart queues that this user does not serve', 'ada')),
+      userId: maybe(idOrName('Only smart queues that this user serves', 'ada', 1001)),
+      excludedUserId: maybe(idOrName('Only smart queues that this user does not serve', 'linus', 1003)),
       withAgentcount,
       ...paging
     }),
@@ -247,12 +247,12 @@ export default {
     tag,
     input: strict({
       applicationId,
-      sqSkillId: maybe(idsOrNames('Only these skills', 'billing')),
+      sqSkillId: maybe(idsOrNames('Only these skills', 'billing', { example: 501 })),
       sqSkillNameTemplate: maybe(
         text('Only skills whose name holds this text, in capitals or not.', { minLength: 1, maxLength: 512, examples: ['bill'] })
       ),
-      userId: maybe(idsOrNames('Only skills of these users', 'ada')),
-      excludedUserId: maybe(idOrName('Only skills that this user does not have', 'ada')),
+      userId: maybe(idsOrNames('Only skills of these users', 'ada', { example: 1001 })),
+      excludedUserId: maybe(idOrName('Only skills that this user does not have', 'linus', 1003)),
       ...paging
     }),
     reply: page(ref(SmartQueueSkill))
@@ -301,10 +301,10 @@ export default {
     tag,
     input: strict({
       applicationId,
-      userId: maybe(idsOrNames('Only these agents', 'ada')),
+      userId: maybe(idsOrNames('Only these agents', 'ada', { example: 1001 })),
       userNameTemplate: maybe(text('Only agents whose login holds this text.', { minLength: 1, maxLength: 50, examples: ['ad'] })),
-      sqQueueId: maybe(idsOrNames('Only agents of these smart queues', 'billing')),
-      excludedSqQueueId: maybe(idOrName('Only agents who do not serve this smart queue', 'billing')),
+      sqQueueId: maybe(idsOrNames('Only agents of these smart queues', 'billing', { example: 401 })),
+      excludedSqQueueId: maybe(idOrName('Only agents who do not serve this smart queue', 'technical', 402)),
       sqSkills: maybe(SkillFilter),
       sqStatuses: maybe(StatusFilter),
       handleCalls: maybe(flag('Only agents who take calls, or only those who do not.')),
@@ -427,7 +427,7 @@ export default {
     tag,
     input: strict({
       applicationId,
-      sqQueueId: maybe(idsOrNames('The smart queues that are measured', 'billing', { max: 5 })),
+      sqQueueId: maybe(idsOrNames('The smart queues that are measured', 'billing', { example: 401, max: 5 })),
       ...measured('a day', 'a day')
     }),
     fixed: inUtc,

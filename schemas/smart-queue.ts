@@ -45,7 +45,7 @@ export const ImMaxWaitingTimeInSeconds = integer(
   { minimum: 0, examples: [600] }
 )
 
-export const SmartQueueSkillName = name('The name of the skill; unique in the application.', { maxLength: 512, examples: ['billing'] })
+export const SmartQueueSkillName = name('The name of the skill; unique in the application.', { maxLength: 512, examples: ['spanish'] })
 
 /** A note on a smart queue or on a skill. */
 export const SmartQueueDescription = text('A note of your own; up to 200 characters.', { maxLength: 200, examples: ['Weekdays only'] })
@@ -101,7 +101,7 @@ export const SkillBindMode = oneOf(
 
 const skillLevel = (description: string) => integer(description, { minimum: 1, maximum: 5, examples: [3] })
 const skillById = {
-  sqSkillId: maybe(id('The id of the skill. Give this or `sqSkillName`.')),
+  sqSkillId: maybe(id('The id of the skill. Give this or `sqSkillName`.', 501)),
   sqSkillName: maybe(name('The name of the skill. Give this or `sqSkillId`.', { maxLength: 512, examples: ['billing'] }))
 }
 
@@ -111,7 +111,7 @@ export const SkillsToBind = json(
     minItems: 1,
     maxItems: 100,
     description: 'The skills, each by id or by name, and their levels.',
-    examples: [[{ sqSkillId: 1, sqSkillLevel: 3 }]]
+    examples: [[{ sqSkillId: 501, sqSkillLevel: 3 }]]
   })
 )
 
@@ -127,7 +127,7 @@ export const SkillFilter = json(
       minItems: 1,
       maxItems: 100,
       description: 'Only agents with these skills, each by id or by name, and at these levels.',
-      examples: [[{ sqSkillId: 1, minSqSkillLevel: 3 }]]
+      examples: [[{ sqSkillId: 501, minSqSkillLevel: 3 }]]
     }
   )
 )

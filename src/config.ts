@@ -66,6 +66,7 @@ export class ConfigError extends Error {
   readonly problems: string[]
   constructor(problems: string[]) {
     super(`The configuration is not valid:\n${problems.map(problem => `  - ${problem}`).join('\n')}`)
+    this.name = 'ConfigError'
     this.problems = problems
   }
 }

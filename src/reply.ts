@@ -1,4 +1,5 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { ref } from '../schemas/common.ts'
 import { Problem } from './problem.ts'
 import { compileAnswer, mark, marked } from './voximplant/wire.ts'
 
@@ -169,7 +170,7 @@ export function outcomes(item: TObject, { one = false } = {}): Reply {
     kind: one ? 'done' : 'list',
     status: one ? 204 : 200,
     description: one ? 'Done.' : 'What became of each.',
-    ...(one ? {} : { body: Type.Object({ items: Type.Array(item, { description: 'One entry for each.' }) }) }),
+    ...(one ? {} : { body: Type.Object({ items: Type.Array(ref(item), { description: 'One entry for each.' }) }) }),
     answer: answerOf({
       result: Type.Unknown(),
       ...Object.fromEntries(Object.entries(beside).map(([name, schema]) => [name, Type.Optional(schema)]))

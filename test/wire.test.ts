@@ -139,7 +139,7 @@ t.test('forms', async t => {
     { field: 'a', message: /9999/ },
     'the year 10000 is refused'
   )
-  t.throws(() => form({ a: unixTime('x') }, { a: 'nonsense' }), { field: 'a' })
+  t.throws(() => form({ a: unixTime('x') }, { a: 'nonsense' }), { message: /instant/ })
 })
 
 t.test('a declaration that contradicts itself stops the start', async t => {

@@ -1,3 +1,5 @@
+import type { AdminRole } from '../../schemas/admin-role.ts'
+import type { AdminUser } from '../../schemas/admin-user.ts'
 import { type Application, bearsApplicationName } from '../../schemas/application.ts'
 import type { Queue } from '../../schemas/queue.ts'
 import type { Skill } from '../../schemas/skill.ts'
@@ -18,10 +20,29 @@ export interface QueueRow extends Omit<Queue, 'users' | 'skills'> {
   skillIds: number[]
 }
 
+/** A routing rule, as far as other sections refer to it. */
+export interface RuleRow {
+  ruleId: number
+  ruleName: string
+  applicationId: number
+}
+
+export interface AdminUserRow extends Omit<AdminUser, 'accessEntries' | 'adminRoles'> {
+  adminRoleIds: number[]
+}
+
+export interface AdminRoleRow extends Omit<AdminRole, 'adminUsers'> {
+  allowedEntries: string[]
+  deniedEntries: string[]
+}
+
 export const applications = table<Application>('applications', 'applicationId')
 export const users = table<UserRow>('users', 'userId', 1001)
 export const queues = table<QueueRow>('queues', 'acdQueueId', 201)
 export const skills = table<Skill>('skills', 'skillId', 301)
+export const rules = table<RuleRow>('rules', 'ruleId')
+export const adminUsers = table<AdminUserRow>('adminUsers', 'adminUserId', 22)
+export const adminRoles = table<AdminRoleRow>('adminRoles', 'adminRoleId', 10)
 
 type Clear = (account: AccountState, ids: number[]) => void
 const clearing: Record<'applications' | 'users', Clear[]> = { applications: [], users: [] }
@@ -41,6 +62,7 @@ export function deleteApplications(account: AccountState, ids: number[]): void {
       .map(row => row.userId)
   )
   queues.remove(account, row => ids.includes(row.applicationId ?? 0))
+  rules.remove(account, row => ids.includes(row.applicationId))
   for (const clear of clearing.applications) clear(account, ids)
 }
 
@@ -85,6 +107,20 @@ export function chosenUsers(account: AccountState, params: Params): UserRow[] {
   if (application && chosen.some(row => row.applicationId !== application.applicationId))
     refuse('USER_NOT_BOUND_TO_THE_APPLICATION', 'userId')
   return chosen
+}
+
+/** The rules chosen by id or name, among those of the applications that the call names; undefined when neither parameter is there. */
+export function chosenRules(account: AccountState, params: Params): RuleRow[] | undefined {
+  const of = chosenApplications(account, params)?.map(row => row.applicationId)
+  const within = rules.rows(account).filter(row => of === undefined || of.includes(row.applicationId))
+  const ids = params.ids('ruleId')
+  if (ids === 'all') return within
+  if (ids) return ids.map(wanted => within.find(row => row.ruleId === wanted) ?? refuse('INVALID_RULE_ID', 'ruleId'))
+  return params.texts('ruleName')?.flatMap(wanted => {
+    // Rules of different applications can bear the same name.
+    const named = within.filter(row => row.ruleName === wanted)
+    return named.length > 0 ? named : refuse('INVALID_RULE_NAME', 'ruleName')
+  })
 }
 
 /** Queues by id or name. */

@@ -114,6 +114,7 @@ export interface Store {
 export class WrongMasterKey extends Error {
   constructor() {
     super('the master key is not the one this database was sealed with')
+    this.name = 'WrongMasterKey'
   }
 }
 

@@ -43,6 +43,7 @@ export class Unencodable extends Error {
   readonly field: string
   constructor(field: string, message: string) {
     super(message)
+    this.name = 'Unencodable'
     this.field = field
   }
 }

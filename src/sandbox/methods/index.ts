@@ -2,9 +2,21 @@ import type { SandboxAccount } from '../auth.ts'
 import type { Params } from '../dialect.ts'
 import type { AccountState } from '../state.ts'
 import * as account from './account.ts'
+import * as adminRoles from './admin-roles.ts'
+import * as adminUsers from './admin-users.ts'
 import * as applications from './applications.ts'
+import * as authorizedIps from './authorized-ips.ts'
+import * as callLists from './call-lists.ts'
+import * as callerIds from './caller-ids.ts'
+import * as outboundTestNumber from './outbound-test-number.ts'
+import * as phoneNumbers from './phone-numbers.ts'
+import * as pstnBlacklist from './pstn-blacklist.ts'
 import * as queues from './queues.ts'
+import * as rules from './rules.ts'
+import * as sipRegistrations from './sip-registrations.ts'
+import * as sipWhitelist from './sip-whitelist.ts'
 import * as skills from './skills.ts'
+import * as smartQueues from './smart-queues.ts'
 import * as users from './users.ts'
 
 /** What a method may want to know beside its parameters. */
@@ -24,7 +36,25 @@ interface Section {
   seed?: (account: AccountState, known: SandboxAccount) => void
 }
 
-const sections: Section[] = [account, applications, users, queues, skills]
+const sections: Section[] = [
+  account,
+  applications,
+  users,
+  queues,
+  skills,
+  smartQueues,
+  rules,
+  adminRoles,
+  adminUsers,
+  authorizedIps,
+  callLists,
+  callerIds,
+  outboundTestNumber,
+  phoneNumbers,
+  pstnBlacklist,
+  sipRegistrations,
+  sipWhitelist
+]
 
 export const methods = new Map(sections.flatMap(section => Object.entries(section.methods)))
 

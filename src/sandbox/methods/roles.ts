@@ -1,0 +1,11 @@
+import type { RoleGroup } from '../../../schemas/role.ts'
+import type { Method } from './index.ts'
+
+/** The same in every account. */
+const groups: readonly RoleGroup[] = ['Account', 'Accounting', 'Applications', 'Call lists', 'History', 'Phone numbers', 'Users'].map(
+  (name, i) => ({ id: i + 1, name })
+)
+
+export const methods: Record<string, Method> = {
+  GetRoleGroups: () => ({ result: groups })
+}

@@ -1,0 +1,18 @@
+import type { AccountState } from '../state.ts'
+import { applications, rules } from '../world.ts'
+import type { Method } from './index.ts'
+
+/** Rules are there to be referred to: no endpoint speaks the methods that change them. */
+export const methods: Record<string, Method> = {}
+
+export function seed(account: AccountState): void {
+  const [support, sales, notifications] = applications.rows(account)
+  for (const [application, ruleName] of [
+    [support, 'incoming'],
+    [support, 'outgoing'],
+    [sales, 'incoming'],
+    [sales, 'outgoing'],
+    [notifications, 'outgoing']
+  ] as const)
+    rules.add(account, { ruleName, applicationId: application!.applicationId })
+}

@@ -1,0 +1,27 @@
+import { sqliteDialect } from '../../src/tenants/sqlite.ts'
+import { openStore } from '../../src/tenants/store.ts'
+import { createVault } from '../../src/tenants/vault.ts'
+
+/** One of several processes that open a store at once and write credentials: prints the versions it got. */
+const [file = '', masterKey = '', privateKey = '', writes = '1'] = process.argv.slice(2)
+const store = await openStore(sqliteDialect(file), createVault(Buffer.from(masterKey, 'base64')))
+try {
+  await store.createTenant({ tenantId: 'acme', name: 'Acme', accountId: 7, limits: { rate: 5 } })
+} catch {
+  // Another process was first.
+}
+const versions: number[] = []
+for (let i = 0; i < Number(writes); i++) {
+  versions.push(
+    (
+      await store.putCredential('acme', {
+        kind: 'key',
+        accountId: 7,
+        keyId: 'key-7',
+        privateKey: Buffer.from(privateKey, 'base64').toString()
+      })
+    ).version
+  )
+}
+await store.close()
+process.stdout.write(JSON.stringify(versions))

@@ -1,0 +1,277 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { crc32 } from 'node:zlib'
+import t from 'tap'
+import { createCache } from '../plugins/tenants.ts'
+import { createKey, parseKey, sameHash } from '../src/tenants/keys.ts'
+import { sqliteDialect } from '../src/tenants/sqlite.ts'
+import { openStore, WrongMasterKey } from '../src/tenants/store.ts'
+import { createVault, open, readMasterKey, SealError, seal } from '../src/tenants/vault.ts'
+import { allScopes, createCredential, startService } from './support.ts'
+
+t.test('API keys', async t => {
+  const { key, keyId, hash } = createKey()
+  t.match(key, /^vg_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}$/)
+  const parsed = parseKey(key)!
+  t.equal(parsed.keyId, keyId)
+  t.ok(sameHash(parsed.hash, hash))
+  t.notOk(key.includes(hash.toString('hex')))
+  let accepted = 0
+  for (let i = 0; i < key.length; i++) {
+    const changed = `${key.slice(0, i)}${key[i] === 'A' ? 'B' : 'A'}${key.slice(i + 1)}`
+    if (parseKey(changed)) accepted++
+  }
+  t.equal(accepted, 0, 'a key with one character changed is refused before any lookup')
+  for (const none of ['', 'vg_', key.toLowerCase(), `${key} `, ` ${key}`, `${key}\n`, key.replace('vg_', 'gv_'), 'x'.repeat(10_000)])
+    t.equal(parseKey(none), undefined)
+  t.equal(crc32('123456789'), 0xcbf43926, 'the checksum is the CRC-32 that others can compute')
+  t.equal(new Set(Array.from({ length: 1000 }, () => createKey().key)).size, 1000)
+})
+
+t.test('sealing', async t => {
+  const key = randomBytes(32)
+  const place = ['credential', 'acme', 1, 'key'] as const
+  const plain = Buffer.from('a secret')
+  const envelope = seal(key, 'k1', plain, place)
+  t.same(open(key, envelope, place), plain)
+  t.not(seal(key, 'k1', plain, place), envelope, 'a nonce of its own each time')
+  t.throws(() => open(randomBytes(32), envelope, place), SealError, 'another key')
+  for (const elsewhere of [
+    ['credential', 'other', 1, 'key'],
+    ['credential', 'acme', 2, 'key'],
+    ['credential', 'acme', 1, 'api-key'],
+    ['credential', 'acm', 'e1', 'key'],
+    ['canary']
+  ] as const)
+    t.throws(() => open(key, envelope, elsewhere), SealError, `moved to ${elsewhere.join('/')}`)
+  const bytes = Buffer.from(envelope.split('.')[2]!, 'base64url')
+  let opened = 0
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const flipped = Buffer.from(bytes)
+    flipped[bit >> 3]! ^= 1 << (bit & 7)
+    try {
+      open(key, `v1.k1.${flipped.toString('base64url')}`, place)
+      opened++
+    } catch (error) {
+      if (!(error instanceof SealError)) throw error
+    }
+  }
+  for (let length = 0; length < envelope.length; length++) {
+    try {
+      open(key, envelope.slice(0, length), place)
+      opened++
+    } catch (error) {
+      if (!(error instanceof SealError)) throw error
+    }
+  }
+  t.equal(opened, 0, 'no flipped bit and no cut opens')
+  t.comment(`${bytes.length * 8} bits, ${envelope.length} cuts`)
+  t.throws(() => createVault(randomBytes(31)), /32 bytes/)
+  for (const bad of ['', 'short', randomBytes(16).toString('base64'), randomBytes(33).toString('base64'), '!'.repeat(44)])
+    t.throws(() => readMasterKey(bad), /32 bytes in base64/)
+  const good = randomBytes(32)
+  t.same(readMasterKey(`${good.toString('base64')}\n`), good)
+})
+
+t.test('the store', async t => {
+  const dir = mkdtempSync(join(tmpdir(), 'voxgate-'))
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  const file = join(dir, 'voxgate.db')
+  const masterKey = randomBytes(32)
+  const credential = createCredential(7)
+  const run = promisify(execFile)
+  const child = fileURLToPath(new URL('./children/store-writer.ts', import.meta.url))
+  const writers = await Promise.all(
+    Array.from({ length: 4 }, () =>
+      run(process.execPath, [child, file, masterKey.toString('base64'), Buffer.from(credential.privateKey).toString('base64'), '5'])
+    )
+  )
+  const versions = writers.flatMap(({ stdout }) => JSON.parse(stdout) as number[])
+  t.same(
+    versions.toSorted((a, b) => a - b),
+    Array.from({ length: 20 }, (_, i) => i + 1),
+    'four processes that start at once migrate once, and each write gets a version of its own'
+  )
+  const store = await openStore(sqliteDialect(file), createVault(masterKey))
+  await t.rejects(store.createTenant({ tenantId: 'acme', name: 'Again', accountId: 8 }), /UNIQUE/)
+  t.match(
+    await store.tenant('acme'),
+    { tenantId: 'acme', name: 'Acme', accountId: 7, enabled: true, limits: { rate: 5 } },
+    'what another process wrote'
+  )
+  t.equal(await store.tenant('nobody'), undefined)
+  await store.createTenant({ tenantId: 'bare', name: 'Bare', accountId: 9 })
+  t.equal(await store.credential('bare'), undefined, 'no credential yet')
+  t.match(await store.putCredential('acme', credential), { version: 21, keyId: 'key-7', accountId: 7, fingerprint: /^SHA256:/ })
+  t.match(
+    await store.putCredential('acme', { kind: 'api-key', accountId: 7, apiKey: 'legacy-api-key' }),
+    { version: 22 },
+    'versions are appended'
+  )
+  t.match(await store.credential('acme'), { kind: 'api-key', apiKey: 'legacy-api-key' }, 'and the last one is in use')
+  await t.rejects(store.putCredential('nobody', credential))
+  t.equal((await store.credential('acme'))?.kind, 'api-key')
+  await store.putCredential('acme', credential)
+  t.match(await store.credential('acme'), { kind: 'key', keyId: 'key-7' })
+  const { key, keyId } = await store.createKey('acme', { name: 'ci', scopes: ['users:read'] })
+  t.match(await store.key(keyId), { tenantId: 'acme', scopes: ['users:read'] })
+  await store.revokeKey(keyId)
+  t.ok((await store.key(keyId))!.revokedAt)
+  await store.close()
+
+  const bytes = Buffer.concat(
+    [file, `${file}-wal`].map(path => {
+      try {
+        return readFileSync(path)
+      } catch {
+        return Buffer.alloc(0)
+      }
+    })
+  ).toString('latin1')
+  t.ok(bytes.includes('acme'), 'the scan reads the right file')
+  const body = credential.privateKey.split('\n')[5]!
+  for (const secret of [body, 'legacy-api-key', key.split('_')[2]!, masterKey.toString('latin1'), masterKey.toString('base64')])
+    t.notOk(bytes.includes(secret), 'no secret stands in the file')
+
+  await t.rejects(openStore(sqliteDialect(file), createVault(randomBytes(32))), WrongMasterKey, 'another master key is refused at once')
+
+  // A sealed credential moved to another tenant does not open there.
+  const again = await openStore(sqliteDialect(file), createVault(masterKey))
+  await again.createTenant({ tenantId: 'thief', name: 'Thief', accountId: 7 })
+  const raw = new DatabaseSync(file)
+  raw.exec(
+    "insert into credentials select 'thief', version, kind, account_id, key_id, fingerprint, sealed, created_at from credentials where tenant_id = 'acme'"
+  )
+  raw.exec("update tenants set credential_version = 23 where tenant_id = 'thief'")
+  await t.rejects(again.credential('thief'), SealError)
+  raw.exec("update tenants set data_key = (select data_key from tenants where tenant_id = 'acme') where tenant_id = 'thief'")
+  await t.rejects(again.credential('thief'), SealError, 'nor with the data key moved too')
+  raw.exec("update credentials set account_id = 8 where tenant_id = 'acme'")
+  await t.rejects(again.credential('acme'), SealError, 'nor for another account')
+  raw.close()
+  await again.close()
+})
+
+t.test('the cache', async t => {
+  let loads = 0
+  let fail = false
+  const cache = createCache(50, async key => {
+    loads++
+    await new Promise(resolve => setTimeout(resolve, 10))
+    if (fail) throw new Error('away')
+    return `${key}${loads}`
+  })
+  t.same(await Promise.all([cache.get('a'), cache.get('a'), cache.get('a')]), ['a1', 'a1', 'a1'], 'one load for all who wait')
+  t.equal(cache.get('a'), 'a1', 'then at once')
+  cache.delete('a')
+  t.equal(await cache.get('a'), 'a2', 'forgotten, loaded anew')
+  const late = cache.get('b')
+  cache.delete('b')
+  await late
+  t.equal(await cache.get('b'), 'b4', 'what was being read when it was forgotten is not kept')
+  await new Promise(resolve => setTimeout(resolve, 60))
+  fail = true
+  await t.rejects(Promise.resolve(cache.get('a')), /away/)
+  fail = false
+  t.ok(await cache.get('a'), 'a failure is not kept')
+})
+
+t.test('who may call', async t => {
+  const service = await startService({ tenants: 2, scopes: ['users:read'] })
+  t.teardown(() => service.close())
+  const [one] = service.tenants
+  const bare = (authorization?: string) =>
+    service.app.inject({ url: '/applications/1/users', headers: authorization === undefined ? {} : { authorization } })
+
+  const before = service.upstreamRequests()
+  const refusals = await Promise.all(
+    [undefined, '', 'Bearer', 'Bearer x', `Basic ${one!.key}`, `Bearer ${createKey().key}`, `Bearer ${one!.key}x`, 'Bearer vg_\u0000'].map(
+      bare
+    )
+  )
+  for (const refusal of refusals) {
+    t.equal(refusal.statusCode, 401)
+    t.match(refusal.headers['www-authenticate'], /^Bearer/)
+    t.equal(refusal.json().code, 'authentication-required')
+  }
+  t.equal(
+    new Set(refusals.map(({ body }) => JSON.stringify({ ...JSON.parse(body), instance: '' }))).size,
+    1,
+    'a missing, malformed and unknown key get one answer'
+  )
+
+  const denied = await service.call('POST', '/applications', { applicationName: 'x1' })
+  t.equal(denied.status, 403)
+  t.match(denied.body, { code: 'scope-missing', detail: /applications:write/ })
+  t.equal(service.upstreamRequests(), before, 'nobody reached the upstream')
+  t.equal((await service.call('GET', '/applications/1/users')).body.code, 'not-found', 'the scope that is there is enough')
+
+  const expiring = await service.store.createKey('tenant-1', { name: 'old', scopes: allScopes, expiresAt: '2020-01-01T00:00:00Z' })
+  t.equal((await bare(`Bearer ${expiring.key}`)).statusCode, 401, 'expired')
+  const revoked = await service.store.createKey('tenant-1', { name: 'gone', scopes: allScopes })
+  t.equal((await bare(`Bearer ${revoked.key}`)).statusCode, 404, 'works')
+  await service.store.revokeKey(revoked.keyId)
+  service.app.tenants.forget('tenant-1')
+  t.equal((await bare(`Bearer ${revoked.key}`)).statusCode, 401, 'revoked')
+
+  await service.store.setEnabled('tenant-1', false)
+  service.app.tenants.forget('tenant-1')
+  t.match((await service.call('GET', '/applications/1/users')).body, { status: 403, code: 'tenant-disabled' })
+  t.equal((await service.call('GET', '/applications/1/users', undefined, { tenant: 1 })).status, 404, 'the other tenant goes on')
+
+  await service.store.createTenant({ tenantId: 'bare', name: 'Bare', accountId: 9 })
+  const { key } = await service.store.createKey('bare', { name: 'k', scopes: allScopes })
+  t.match((await bare(`Bearer ${key}`)).json(), { status: 424, code: 'credentials-missing' })
+
+  const lesser = await service.store.createKey('tenant-2', { name: 'star', scopes: ['*'] })
+  const everything = await service.app.inject({
+    method: 'DELETE',
+    url: '/applications?all=true&expectedCount=0',
+    headers: { authorization: `Bearer ${lesser.key}` }
+  })
+  t.match(everything.json(), { status: 403, detail: /bulk/ }, '`*` does not hold `bulk`')
+})
+
+t.test("two tenants, 200 interleaved calls each: every answer is its caller's", async t => {
+  const service = await startService({ tenants: 2 })
+  t.teardown(() => service.close())
+  for (const [tenant, names] of [
+    ['red', 'red'],
+    ['blue', 'blue']
+  ].entries()) {
+    for (let i = 0; i < 5; i++)
+      t.equal((await service.call('POST', '/applications', { applicationName: `${names[0]}-${i}` }, { tenant })).status, 201)
+  }
+  const calls = Array.from({ length: 400 }, (_, i) => i % 2)
+  const answers = await Promise.all(
+    calls.map(async (tenant, i) => {
+      if (i % 10 === 0) service.app.tenants.forget(`tenant-${i % 4 < 2 ? 1 : 2}`)
+      return { tenant, answer: await service.call('GET', i % 3 ? '/applications' : `/applications/${1 + (i % 5)}`, undefined, { tenant }) }
+    })
+  )
+  const wrong = answers.filter(({ tenant, answer }) => {
+    const names: string[] = (answer.body.items ?? [answer.body]).map((row: { applicationName: string }) => row.applicationName)
+    return (
+      answer.status !== 200 ||
+      names.length === 0 ||
+      !names.every(name => name.startsWith(tenant === 0 ? 'red-' : 'blue-') && name.includes(`account-${500_001 + tenant}`))
+    )
+  })
+  t.equal(wrong.length, 0)
+  t.comment(`${answers.length} calls, ${wrong.length} answers of another tenant`)
+
+  const foreign = (await service.call('POST', '/applications', { applicationName: 'only-red' })).body.applicationId
+  const missing = await service.call('GET', '/applications/999999', undefined, { tenant: 1 })
+  const others = await service.call('GET', `/applications/${foreign}`, undefined, { tenant: 1 })
+  t.same(
+    { ...others.body, instance: '' },
+    { ...missing.body, instance: '' },
+    "another tenant's thing is answered as one that does not exist"
+  )
+})
