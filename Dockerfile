@@ -1,0 +1,22 @@
+# Dependencies apart from sources, so that a change of a line does not install anew.
+FROM node:24-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional
+
+FROM node:24-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json LICENSE ./
+COPY src ./src
+COPY routes ./routes
+COPY plugins ./plugins
+COPY schemas ./schemas
+RUN mkdir /data && chown node:node /data
+USER node
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}${process.env.BASE_PATH ?? ''}/health/live`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# Node itself, not npm: npm does not pass SIGTERM on.
+CMD ["node", "src/server.ts"]
