@@ -14,14 +14,22 @@ export interface DocsOptions {
 /** `invalid-request` -> `InvalidRequest`: the name of a problem's response in the document. */
 const responseName = (type: string): string => type.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase())
 
+/** Each kind of problem as a response that operations share, with an example of its own. */
 const problemResponses = Object.fromEntries(
-  Object.entries(problemTypes).map(([type, { title }]) => [
-    responseName(type),
-    {
-      description: `${title} (\`${type}\`).`,
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
+  Object.entries(problemTypes).map(([type, { title, status, help, origin, retryable }]) => {
+    const example = {
+      type: `/problems/${type}`,
+      title,
+      status,
+      detail: help,
+      instance: 'urn:request:0198c7b2-5a0e-7c34-9d62-3f1c1c4e9b11',
+      code: type,
+      origin,
+      retryable
     }
-  ])
+    const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' }, example } }
+    return [responseName(type), { description: `${title} (\`${type}\`).`, content }]
+  })
 )
 
 interface Parameter {
@@ -90,7 +98,7 @@ export default fp(
             'Resources in place of the RPC methods of the Voximplant Management API. Press **Authorize** and paste an API key (`vg_...`); the key decides which tenant, and so which Voximplant account, a call is made for.\n\n' +
             'An `{xxxId}` in a path is an id, or a name after a tilde (`~support`) where the description says so. Times are RFC 3339 instants. Every failure is an `application/problem+json` whose `type` is a page that says what to do.',
           license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-          contact: { name: 'Voxgate', url: 'https://github.com/voxgate/voxgate' }
+          contact: { name: 'The operators of this service' }
         },
         servers: [{ url: base || '/', description: 'This service' }],
         tags: [...tags],
@@ -114,6 +122,8 @@ export default fp(
       routePrefix: `${base}/docs`,
       uiConfig: {
         persistAuthorization: true,
+        // Without the bar on top that loads other documents.
+        layout: 'BaseLayout',
         deepLinking: true,
         docExpansion: 'none',
         displayRequestDuration: true,

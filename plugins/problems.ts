@@ -67,13 +67,16 @@ const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, ba
 /** The order in which Fastify validates; it stops at the first part that is wrong. */
 const parts = ['params', 'body', 'querystring'] as const
 
+type Validate = (data: unknown) => { error?: unknown }
+
 /** A problem of validation, with what is wrong in the parts that were not looked at any more. */
 function withLaterParts(problem: Problem, request: FastifyRequest): Problem {
   const { validationContext } = problem as Problem & { validationContext?: (typeof parts)[number] }
   if (!validationContext || !problem.errors) return problem
   const errors = [...problem.errors]
   for (const part of parts.slice(parts.indexOf(validationContext) + 1)) {
-    const validate = request.getValidationFunction(part) as ((data: unknown) => { error?: unknown }) | undefined
+    const found = request.getValidationFunction(part) as Validate | Record<string, Validate> | undefined
+    const validate = typeof found === 'object' ? found[request.mediaType ?? ''] : found
     const outcome = validate?.(part === 'querystring' ? request.query : request[part])
     if (outcome?.error instanceof Problem) errors.push(...(outcome.error.errors ?? []))
   }

@@ -1,15 +1,31 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Operation } from '../src/endpoint.ts'
 import { Problem, type Violation } from '../src/problem.ts'
 import type { Answer } from '../src/reply.ts'
 import { invalid } from '../src/validation.ts'
-import { type Client, type ClientOptions, createClient, Refusal } from '../src/voximplant/client.ts'
+import { type Account, type Client, type ClientOptions, createClient, Refusal } from '../src/voximplant/client.ts'
+import { type Download, download } from '../src/voximplant/download.ts'
 import { meaningOf } from '../src/voximplant/errors.ts'
+import { type FilePart, type Texts, upload } from '../src/voximplant/upload.ts'
 import { Unencodable } from '../src/voximplant/wire.ts'
 
 export interface VoximplantOptions {
   client: Omit<ClientOptions, 'drift'>
+  /** Milliseconds. */
+  uploadTimeout: number
+  downloadTimeout: number
+}
+
+/** A file with the fields that come with it. */
+export interface UploadInput {
+  /** The fields that are known before the file. */
+  input: Record<string, unknown>
+  /** Those that are known only after it; what it throws cuts the call, which then has no effect. */
+  after?: () => Promise<Record<string, unknown>>
+  file: Omit<FilePart, 'name'>
+  /** Where the fields stand, for the problems that name them. */
+  partOf: Operation['partOf']
 }
 
 /** Differences between the upstream's answers and what is declared: `<noun>.<field>` -> how often. Bounded: the names are the upstream's. */
@@ -29,10 +45,9 @@ export default fp(
       const before = counts.get(field)
       if (before !== undefined || counts.size < maxDriftNames) counts.set(field, (before ?? 0) + 1)
     }
-    const client: Client = createClient({
-      ...options.client,
-      drift: { unknown: field => count(unknown, field), unreadable: field => count(unreadable, field) }
-    })
+    const drift = { unknown: (field: string) => count(unknown, field), unreadable: (field: string) => count(unreadable, field) }
+    const client: Client = createClient({ ...options.client, drift })
+    const { timeout: answerTimeout, maxAnswerBytes } = options.client
     app.decorate('drift', { unknown, unreadable })
     app.tenants.onForget(tenantId => client.forget(tenantId))
     app.addHook('onClose', () => client.close())
@@ -43,14 +58,65 @@ export default fp(
         const form = encoded ?? encode(operation, input)
         const found = app.tenants.account(this.tenant.tenantId)
         const account = found instanceof Promise ? await found : found
-        if (!account) throw new Problem('credentials-missing', 'No Voximplant credentials are stored for this tenant.')
+        if (!account) throw noCredentials()
         try {
           return (await client.call(account, {
             method: operation.endpoint.rpc,
             form,
             decode: operation.decode,
+            answers: operation.answers,
+            ownAccount: operation.class.ownAccount,
             safe: operation.class.safe === true
           })) as Answer
+        } catch (error) {
+          throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
+        }
+      }
+    )
+
+    const connection = async (request: FastifyRequest) => {
+      const account: Account | undefined = await app.tenants.account(request.tenant.tenantId)
+      if (!account) throw noCredentials()
+      return client.connection(account)
+    }
+    app.decorateRequest(
+      'upload',
+      async function (this: FastifyRequest, declared: Operation, { input, after, file, partOf }: UploadInput, reply: FastifyReply) {
+        const operation = { ...declared, partOf }
+        const name = declared.upload!.wire
+        const before = textsOf(operation, input, operation.form.encode({}))
+        const call = {
+          method: operation.endpoint.rpc,
+          decode: operation.decode,
+          answers: operation.answers,
+          before,
+          file: { ...file, name },
+          after: after && (async () => textsOf(operation, await after())),
+          gone: goneSignal(reply)
+        }
+        try {
+          return (await upload(await connection(this), call, {
+            timeout: options.uploadTimeout,
+            answerTimeout,
+            maxAnswerBytes,
+            drift
+          })) as Answer
+        } catch (error) {
+          throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
+        }
+      }
+    )
+    app.decorateRequest(
+      'download',
+      async function (this: FastifyRequest, operation: Operation, input: Record<string, unknown>, reply: FastifyReply) {
+        const call = {
+          method: operation.endpoint.rpc,
+          form: encode(operation, input),
+          acceptEncoding: this.headers['accept-encoding'] as string | undefined,
+          gone: goneSignal(reply)
+        }
+        try {
+          return await download(await connection(this), call, { timeout: options.downloadTimeout })
         } catch (error) {
           throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
         }
@@ -60,22 +126,52 @@ export default fp(
   { name: 'voximplant', dependencies: ['tenants'] }
 )
 
+const noCredentials = () => new Problem('credentials-missing', 'No Voximplant credentials are stored for this tenant.')
+
+/** Aborted when the caller leaves before the answer is out. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController()
+  if (reply.raw.destroyed) gone.abort()
+  else reply.raw.once('close', () => reply.raw.writableFinished || gone.abort())
+  return gone.signal
+}
+
+/** Fields as single parameters. `prefix`: a form to begin with. */
+function textsOf({ form, partOf }: Operation, input: Record<string, unknown>, prefix = ''): Texts {
+  try {
+    return new URLSearchParams(
+      form.fields.reduce((text, { name, write }) => (input[name] === undefined ? text : text + write(input[name])), prefix)
+    )
+  } catch (error) {
+    throw inWords(error, partOf)
+  }
+}
+
 function encode(operation: Operation, input: Record<string, unknown>): string {
   try {
     return operation.form.encode(input)
   } catch (error) {
-    if (error instanceof Unencodable)
-      throw invalid([{ in: operation.partOf.get(error.field) ?? 'body', pointer: `/${error.field}`, detail: error.message }])
-    throw error
+    throw inWords(error, operation.partOf)
   }
 }
 
+/** A value that has no form on the wire, as the caller's mistake. */
+const inWords = (error: unknown, partOf: Operation['partOf']): unknown =>
+  error instanceof Unencodable
+    ? invalid([{ in: partOf.get(error.field) ?? 'body', pointer: `/${error.field}`, detail: error.message }])
+    : error
+
 /** What a refusal means here: the field the upstream names, or that its code is about, is found among those that were sent. */
-function problemOfRefusal({ code, message, fieldName, retryAfter }: Refusal, { endpoint, form, partOf }: Operation): Problem {
+function problemOfRefusal(
+  { code, message, fieldName, retryAfter }: Refusal,
+  { endpoint, form, partOf, class: facts, upload }: Operation
+): Problem {
   const about = fieldName ?? /^INVALID_(\w+)$/.exec(meaningOf(code).name)?.[1]?.toLowerCase()
   const field = about === undefined ? undefined : form.fieldOf.get(about)
   const part = field === undefined ? undefined : partOf.get(field)
-  const { name, type } = meaningOf(code, part === undefined ? undefined : part !== 'body')
+  // The filter of a list refers to things; the selector of a change addresses them, as the path does; beside a file the query holds what a body would.
+  const addressed = part === undefined ? undefined : part === 'path' || (part === 'query' && !facts.safe && !upload)
+  const { name, type } = meaningOf(code, addressed)
   const errors: Violation[] | undefined =
     field !== undefined && part !== undefined ? [{ in: part, pointer: `/${field}`, detail: message || name }] : undefined
   const detail = type === 'not-found' ? 'There is no such thing in this account.' : `The upstream says: ${message || name}`
@@ -93,5 +189,9 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Calls the upstream for the request's tenant: the operation's input, or its form already encoded. Throws Problem. */
     voximplant(operation: Operation, input: Record<string, unknown>, encoded?: string): Promise<Answer>
+    /** As `voximplant`, with a file that is passed on as it comes. */
+    upload(operation: Operation, upload: UploadInput, reply: FastifyReply): Promise<Answer>
+    /** As `voximplant`, for a method that answers a file. */
+    download(operation: Operation, input: Record<string, unknown>, reply: FastifyReply): Promise<Download>
   }
 }

@@ -5,6 +5,8 @@ import {
   CallListName,
   CallListPriority,
   CallListTaskCancellation,
+  CallListTasks,
+  csvFormat,
   dialingStatistics,
   IntervalSeconds,
   IsPersonalCampaign,
@@ -18,15 +20,19 @@ import {
   StartAt,
   TaskMultiplier,
   TaskPriority,
-  TaskPriorityStrategy
+  TaskPriorityStrategy,
+  WritableEncoding
 } from '../schemas/call-list.ts'
 import {
   anything,
+  decimal,
+  file,
   flag,
   id,
   idList,
   idOrName,
   idsOrNames,
+  integer,
   json,
   list,
   listItem,
@@ -39,8 +45,11 @@ import {
   text,
   timestamp
 } from '../schemas/common.ts'
+import { writeCsv } from '../src/csv.ts'
 import { endpoint } from '../src/endpoint.ts'
-import { done, fields, first, outcomes, page } from '../src/reply.ts'
+import { created, done, fields, first, outcomes, page } from '../src/reply.ts'
+import type { Upload } from '../src/upload.ts'
+import { invalid } from '../src/validation.ts'
 
 const tag = 'Call lists'
 const listId = id('The call list.')
@@ -49,7 +58,109 @@ const types = ['automatic', 'manual', 'predictive', 'progressive']
 const byTask = { taskId: 'tasksIds', '~taskId': 'tasksUuids' } as const
 const byBatch = { batchId: 'batchIds' } as const
 
+const fileContent = file(
+  'The tasks as CSV: a line of column names, then a line for each task. The columns `__start_execution_time` and `__end_execution_time` (HH:mm:ss, UTC), `__start_at` (Unix seconds) and `__task_uuid` are read by the upstream; the others are what the scenario gets.'
+)
+const bodies =
+  'Send the tasks as a part of `multipart/form-data` with the other fields beside it, before or after; as a `text/csv` body with the other fields in the query; or as JSON. A file goes on byte by byte, in whatever encoding `encoding` names.'
+
+type Row = Record<string, string | number | boolean>
+
+function unixSeconds(instant: string, pointer: string): number {
+  const ms = Date.parse(instant)
+  if (Number.isNaN(ms)) throw invalid([{ in: 'body', pointer, detail: 'is no instant' }])
+  return Math.floor(ms / 1000)
+}
+
+const tasksUpload: Upload = {
+  type: 'text/csv',
+  filename: 'tasks.csv',
+  rows: {
+    name: 'tasks',
+    schema: CallListTasks,
+    fields: { encoding: WritableEncoding },
+    toFile({ tasks, ...format }) {
+      const rows = (tasks as Row[]).map(({ __start_at: startAt, ...row }, i) =>
+        startAt === undefined ? row : { ...row, __start_at: unixSeconds(String(startAt), `/tasks/${i}/__start_at`) }
+      )
+      return writeCsv(rows, format, '/tasks')
+    }
+  }
+}
+const batch = {
+  listId: id('The id of the call list.'),
+  batchId: maybe(
+    text('The UUID of the batch: of the tasks that were added together.', { examples: ['6f1d9c1e-0d0b-4c55-9a3e-2b7f0c1d4e5f'] })
+  ),
+  count: maybe(integer('How many tasks were added.', { examples: [2] }))
+}
+
 export default {
+  createCallList: endpoint({
+    http: 'POST /call-lists',
+    rpc: 'CreateCallList',
+    summary: 'Create a call list',
+    description: `Calling begins at \`startAt\`, or at once, and costs money. ${bodies}`,
+    tag,
+    input: strict({
+      ruleId: id('The rule whose scenarios make the calls.'),
+      priority: CallListPriority,
+      maxSimultaneous: MaxSimultaneous,
+      numAttempts: NumAttempts,
+      name: CallListName,
+      intervalSeconds: maybe(IntervalSeconds),
+      startAt: maybe(StartAt),
+      isCancelled: maybe(flag('Whether the call list is made in the cancelled state.')),
+      taskPriorityStrategy: maybe(TaskPriorityStrategy),
+      serverLocation: maybe(ServerLocation),
+      ipAddress: maybe(CallListIpAddress),
+      referenceIp: maybe({ ...CallListIpAddress, description: 'An older name of `ipAddress`.' }),
+      listCustomData: maybe(ListCustomData),
+      callListType: maybe(oneOf(['automatic', 'predictive', 'progressive'], 'How the tasks are dialed: `automatic` when it is left out.')),
+      queueId: maybe(id('The queue whose operators take the calls. Needed for `predictive` and `progressive` dialing.', 201)),
+      acdVersion: maybe(
+        oneOf(['V1', 'V2'], 'Which kind of queue `queueId` names: a queue (`V1`) or a smart queue (`V2`).', { examples: ['V1'] })
+      ),
+      predictiveType: maybe(
+        oneOf(
+          ['DEFAULT_PREDICTIVE_TYPE', 'AR_OPTIMIZED', 'BF_OPTIMIZED', 'AR_SMALL_GROUP', 'AR_AUTO_BALANCED'],
+          'The way of predicting, for `predictive` dialing.'
+        )
+      ),
+      maximumErrorRate: maybe(MaximumErrorRate),
+      minimumBusyFactor: maybe(MinimumBusyFactor),
+      taskMultiplier: maybe(TaskMultiplier),
+      isPersonalCampaign: maybe(IsPersonalCampaign),
+      personalCampaignType: maybe(PersonalCampaignType),
+      bufferSizeTarget: maybe(
+        oneOf(
+          ['VALUE', 'OPERATOR', 'AGENT'],
+          'What the dialer keeps ready: a number of tasks (`VALUE`, see `bufferSizeValue`), or as many as there are operators or agents.'
+        )
+      ),
+      bufferSizeValue: maybe(
+        integer('How many tasks the dialer keeps ready, with the target `VALUE`.', { minimum: 20, maximum: 500, examples: [50] })
+      ),
+      bufferThresholdFactor: maybe(
+        decimal('At which share of its size the buffer is filled again; with `bufferSizeTarget`.', { minimum: 0, examples: [0.5] })
+      ),
+      ...dialingStatistics,
+      ...csvFormat,
+      fileContent
+    }),
+    upload: tasksUpload,
+    reply: created(batch, '/call-lists/:listId')
+  }),
+  appendCallListTasks: endpoint({
+    http: 'POST /call-lists/:listId/tasks',
+    rpc: 'AppendToCallList',
+    summary: 'Add tasks to a call list',
+    description: bodies,
+    tag,
+    input: strict({ listId: listByName, ...csvFormat, fileContent }),
+    upload: tasksUpload,
+    reply: created(batch, '/call-lists/:listId')
+  }),
   listCallLists: endpoint({
     http: 'GET /call-lists',
     rpc: 'GetCallLists',

@@ -9,6 +9,7 @@ import callerIds from './caller-ids.ts'
 import conferences from './conferences.ts'
 import dialogflowKeys from './dialogflow-keys.ts'
 import history from './history.ts'
+import historyReports from './history-reports.ts'
 import invoices from './invoices.ts'
 import keyValues from './key-values.ts'
 import outboundTestNumber from './outbound-test-number.ts'
@@ -36,6 +37,7 @@ export const sections: readonly Record<string, Endpoint>[] = [
   callLists,
   conferences,
   history,
+  historyReports,
   invoices,
   phoneNumbers,
   callerIds,
@@ -66,6 +68,7 @@ export const tags = [
   { name: 'Call lists', description: 'Lists of numbers that the upstream dials by itself.' },
   { name: 'Conferences', description: 'Conference calls.' },
   { name: 'History', description: 'Past calls and movements of money.' },
+  { name: 'History reports', description: 'Reports on the past, made in the background and downloaded as files.' },
   { name: 'Invoices', description: 'Invoices of the account.' },
   { name: 'Phone numbers', description: 'Rented phone numbers.' },
   { name: 'Caller ids', description: 'Verified numbers that calls can be shown to come from.' },

@@ -1,7 +1,7 @@
-import { maybe, paging, ref, strict, text } from '../schemas/common.ts'
+import { id, maybe, paging, ref, strict, text } from '../schemas/common.ts'
 import { Invoice } from '../schemas/invoice.ts'
 import { endpoint } from '../src/endpoint.ts'
-import { page } from '../src/reply.ts'
+import { file, page } from '../src/reply.ts'
 
 const tag = 'Invoices'
 
@@ -17,5 +17,14 @@ export default {
       ...paging
     }),
     reply: page(ref(Invoice))
+  }),
+  downloadInvoice: endpoint({
+    http: 'GET /invoices/:invoiceId/content',
+    rpc: 'DownloadInvoice',
+    summary: 'Download an invoice',
+    description: 'The document itself, as the upstream sends it.',
+    tag,
+    input: strict({ invoiceId: id('The invoice.', 501) }),
+    reply: file('The document.', { types: ['application/pdf', 'application/octet-stream'], name: 'invoice-:invoiceId.pdf' })
   })
 }

@@ -3,6 +3,7 @@ import {
   flag,
   flagAs,
   formattedName,
+  id,
   idList,
   idOrName,
   idsOrNames,
@@ -17,9 +18,10 @@ import {
   text,
   timestamp
 } from '../schemas/common.ts'
+import { PhoneNumberReport, PhoneNumberReportKind } from '../schemas/history-report.ts'
 import { ActivationStatus, bearsPhoneNumber, PhoneNumber, VerificationStatus } from '../schemas/phone-number.ts'
 import { endpoint } from '../src/endpoint.ts'
-import { done, fields, first, page } from '../src/reply.ts'
+import { accepted, done, fields, first, page, report } from '../src/reply.ts'
 
 const tag = 'Phone numbers'
 const phoneId = { ...idOrName('The rented number', '14155550100'), description: 'The rented number: its id, or the number after a tilde.' }
@@ -124,5 +126,41 @@ export default {
       { owned: flag('Whether the number belongs to the account.') },
       { result: 'owned', description: "Whether the number is the account's." }
     )
+  }),
+  createPhoneNumberReport: endpoint({
+    http: 'POST /phone-number-reports',
+    rpc: 'GetPhoneNumbersAsync',
+    summary: 'Order a report on all rented numbers',
+    description: 'The report is made in the background: its resource tells when it is complete.',
+    tag,
+    input: strict({}),
+    fixed: { withHeader: true },
+    reply: accepted({ reportId: id('The id of the report that was ordered.', 701) }, '/phone-number-reports/:reportId', {
+      inResult: true
+    })
+  }),
+  listPhoneNumberReports: endpoint({
+    http: 'GET /phone-number-reports',
+    rpc: 'GetPhoneNumberReports',
+    summary: 'List reports on rented numbers',
+    tag,
+    input: strict({
+      reportType: maybe(list(PhoneNumberReportKind, 'Only reports of these kinds.', { examples: [['phone_numbers']] })),
+      createdFrom: maybe(timestamp('Only reports ordered at this instant or later.')),
+      createdTo: maybe(timestamp('Only reports ordered at this instant or earlier.', { examples: ['2026-02-15T09:30:00Z'] })),
+      isCompleted: maybe(flag('Only reports that are complete, or only the others.')),
+      descOrder: maybe(flag('Whether the newest come first.')),
+      ...paging
+    }),
+    reply: page(ref(PhoneNumberReport))
+  }),
+  getPhoneNumberReport: endpoint({
+    http: 'GET /phone-number-reports/:reportId',
+    rpc: 'GetPhoneNumberReports',
+    summary: 'Get a report on rented numbers',
+    description: 'The report is complete once it has `completed`; until then, `Retry-After` tells when to look again.',
+    tag,
+    input: strict({ reportId: id('The report.', 701) }),
+    reply: report(ref(PhoneNumberReport), 'reportId')
   })
 }

@@ -88,7 +88,8 @@ const shownOfAgents = {
   withSqStatuses: maybe(flag('Whether the statuses that the agents have now are answered.'))
 }
 const agentSettings = { handleCalls: maybe(HandleCalls), maxSimultaneousConversations: maybe(MaxSimultaneousConversations) }
-const measured = (span: string, interval: string) => ({
+/** What is measured, of whom and how finely; `span` and `interval` are what holds without `fromDate` and `interval`. */
+export const measured = (span: string, interval: string) => ({
   reportType: list(
     SmartQueueReportType,
     'What is measured. Names that begin with `im_` are about chats, the others about calls and agents.',

@@ -1,4 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { encodingNames, encodingPattern } from '../src/csv.ts'
+import { mark } from '../src/voximplant/wire.ts'
 import { decimal, flag, formattedName, id, integer, maybe, oneOf, strict, text, timestamp, unixTime } from './common.ts'
 
 export const CallListName = formattedName(
@@ -55,6 +57,68 @@ export const dialingStatistics = {
   avgTotalTimeSec: maybe(decimal('How long a call takes on average in all, in seconds.', { minimum: 0, examples: [110] })),
   percentSuccessful: maybe(decimal('The share of calls that succeed.', { minimum: 0, examples: [0.4] }))
 }
+
+const sign = (description: string, examples: string[]) => ({
+  ...text(description, { pattern: '^[\\t\\x20-\\x7e]$', examples }),
+  [mark.expects]: 'one character of ASCII: a tab, a space or a visible one'
+})
+
+/** How the CSV of a call list is written. */
+export const csvFormat = {
+  delimiter: maybe(sign('What stands between two columns: `;` when it is left out.', [';'])),
+  quote: maybe(sign('What stands before and after a value that holds a delimiter or a line break: `"` when it is left out.', ['"'])),
+  escape: maybe(sign('What stands before a quotation mark within a value; without it, the quotation mark is doubled.', ['\\'])),
+  encoding: maybe({
+    ...text('The encoding of the file: UTF-8 when it is left out.', {
+      pattern: '^[A-Za-z0-9][A-Za-z0-9._:+-]{0,39}$',
+      examples: ['UTF-8']
+    }),
+    [mark.expects]: 'the name of an encoding, such as UTF-8 or windows-1251'
+  })
+}
+
+/** The encodings in which the service itself writes a CSV. */
+export const WritableEncoding = maybe({
+  ...text(`The encoding of the CSV that is made of the tasks, one of ${encodingNames.join(', ')} in any case: UTF-8 when it is left out.`, {
+    pattern: encodingPattern,
+    examples: ['UTF-8']
+  }),
+  [mark.expects]: `one of ${encodingNames.join(', ')}; a file can be uploaded in any encoding`
+})
+
+const timeOfDay = (description: string, example: string) => ({
+  ...text(description, { pattern: '^(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$', examples: [example] }),
+  [mark.expects]: 'a time of day as HH:mm:ss'
+})
+
+/** What a cell of a call list can hold. */
+const cell = { type: ['string', 'number', 'boolean'], [mark.expects]: 'text, a number, or true or false' }
+
+/** The tasks of a call list as JSON: each a row, its fields the columns. */
+export const CallListTasks = Type.Array(
+  Type.Unsafe<Record<string, string | number | boolean>>({
+    type: 'object',
+    properties: {
+      __start_execution_time: timeOfDay('From when on the task may be called on a day, in UTC: HH:mm:ss.', '09:00:00'),
+      __end_execution_time: timeOfDay('Until when the task may be called on a day, in UTC: HH:mm:ss.', '18:00:00'),
+      __start_at: timestamp('From when on the task may be called.'),
+      __task_uuid: text('Your own id of the task: up to 40 letters, digits, hyphens and colons.', {
+        pattern: '^[A-Za-z0-9:-]{1,40}$',
+        examples: ['order-4711']
+      })
+    },
+    additionalProperties: cell,
+    propertyNames: { pattern: '^[^\\r\\n\\u0000]{1,255}$', [mark.expects]: 'named with 1 to 255 characters without line breaks or NUL' },
+    minProperties: 1,
+    description: "One task. The scenario gets its fields as custom data; those that begin with `__` are the upstream's own."
+  }),
+  {
+    minItems: 1,
+    maxItems: 10_000,
+    description: 'The tasks, in place of a file: up to 10,000, in a body of 1 MiB at most.',
+    examples: [[{ phone: '14155550101', name: 'Ada', __task_uuid: 'order-4711' }]]
+  }
+)
 
 export const CallList = Type.Object(
   {

@@ -147,6 +147,9 @@ export const oneOf = <const T extends string[]>(values: T, description?: string,
 /** An object or array that the upstream takes as JSON text. */
 export const json = <T extends TSchema>(schema: T): T => ({ ...schema, contentMediaType: 'application/json' })
 
+/** A file: bytes, in no matter which encoding. */
+export const file = (description: string) => Type.String({ format: 'binary', contentMediaType: 'application/octet-stream', description })
+
 /** An object without undeclared fields. */
 export const strict = <T extends TObject['properties']>(properties: T, options = {}) =>
   Type.Object(properties, { additionalProperties: false, ...options })

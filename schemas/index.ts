@@ -7,6 +7,7 @@ import * as authorizedIp from './authorized-ip.ts'
 import * as callList from './call-list.ts'
 import * as callSession from './call-session.ts'
 import * as callerId from './caller-id.ts'
+import * as historyReport from './history-report.ts'
 import * as invoice from './invoice.ts'
 import * as keyValue from './key-value.ts'
 import * as outboundTestNumber from './outbound-test-number.ts'
@@ -35,6 +36,7 @@ const files: Record<string, unknown>[] = [
   callList,
   callSession,
   callerId,
+  historyReport,
   invoice,
   keyValue,
   outboundTestNumber,

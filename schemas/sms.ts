@@ -49,8 +49,8 @@ export type A2pSent = Static<typeof A2pSent>
 export const A2pFailed = Type.Object(
   {
     destinationNumber: text('The number it was meant for.', { examples: ['14155550102'] }),
-    errorCode: maybe(integer('The error code of the upstream.', { examples: [370] })),
-    errorDescription: maybe(text('The error in words.', { examples: ['Invalid destination number'] }))
+    errorCode: maybe(integer('The error code of the upstream.', { examples: [506] })),
+    errorDescription: maybe(text('The error in words.', { examples: ['No route to the destination number'] }))
   },
   { $id: 'A2pFailed', description: 'A message that the upstream did not take.' }
 )

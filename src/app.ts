@@ -1,5 +1,6 @@
 import cors from '@fastify/cors'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import arrival from '../plugins/arrival.ts'
 import auth from '../plugins/auth.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
@@ -7,6 +8,7 @@ import pageHeaders from '../plugins/page-headers.ts'
 import problems, { answerFrameworkError } from '../plugins/problems.ts'
 import requestLog from '../plugins/request-log.ts'
 import tenants from '../plugins/tenants.ts'
+import uploads from '../plugins/uploads.ts'
 import voximplant from '../plugins/voximplant.ts'
 import { sections, tags } from '../routes/index.ts'
 import { nouns } from '../schemas/index.ts'
@@ -36,7 +38,9 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
   const app = Fastify({
     ...logging(config.LOG_LEVEL, logger),
     bodyLimit: config.BODY_LIMIT,
-    requestTimeout: config.REQUEST_TIMEOUT,
+    // The server knows one deadline only: the longest. `arrival` sees to the shorter one.
+    requestTimeout: Math.max(config.REQUEST_TIMEOUT, config.UPLOAD_TIMEOUT),
+    http: { headersTimeout: config.REQUEST_TIMEOUT },
     trustProxy: config.TRUST_PROXY,
     routerOptions: { maxParamLength: 600, ignoreTrailingSlash: false },
     frameworkErrors: (error, request, reply) => answerFrameworkError(error, request, reply, base)
@@ -48,6 +52,7 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
   for (const noun of nouns) app.addSchema(noun)
 
   await app.register(requestLog)
+  await app.register(arrival, { timeout: config.REQUEST_TIMEOUT })
   await app.register(pageHeaders)
   await app.register(problems, { base })
   if (config.CORS_ORIGINS)
@@ -65,14 +70,17 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
       connections: config.UPSTREAM_CONNECTIONS,
       maxAnswerBytes: config.UPSTREAM_MAX_ANSWER,
       ca
-    }
+    },
+    uploadTimeout: config.UPLOAD_TIMEOUT,
+    downloadTimeout: config.UPSTREAM_DOWNLOAD_TIMEOUT
   })
   await app.register(health, { base })
   const byId = new Map(operations.map(operation => [operation.id, operation]))
   await app.register(
     async api => {
       await api.register(auth)
-      for (const operation of operations) api.route(toRoute(operation, id => byId.get(id)!, base))
+      for (const operation of operations) if (!operation.upload) api.route(toRoute(operation, id => byId.get(id)!, base))
+      await api.register(uploads, { operations: operations.filter(operation => operation.upload), base, limit: config.UPLOAD_LIMIT })
     },
     { prefix: base }
   )

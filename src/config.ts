@@ -53,8 +53,11 @@ export const settings = Type.Object({
     default: 33_554_432,
     description: 'The longest answer of the upstream that is read, in bytes'
   }),
+  UPSTREAM_DOWNLOAD_TIMEOUT: ms('How long the upstream may keep a download waiting, from chunk to chunk and in all', 120_000),
   BODY_LIMIT: Type.Integer({ minimum: 1024, default: 65_536, description: 'The longest JSON body taken, in bytes' }),
+  UPLOAD_LIMIT: Type.Integer({ minimum: 1, default: 104_857_600, description: 'The largest file taken, in bytes' }),
   REQUEST_TIMEOUT: ms('How long a request may take to arrive', 30_000),
+  UPLOAD_TIMEOUT: ms('How long a request with a file may take to arrive, and to be passed on', 120_000),
   CACHE_TTL: ms('How long keys and credentials are kept in memory before they are looked up again', 5_000)
 })
 

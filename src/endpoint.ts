@@ -3,9 +3,10 @@ import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from '
 import { maybe, paging, strict } from '../schemas/common.ts'
 import { callForAll, everyFieldNames, everyFields, requireChoices } from './choices.ts'
 import { Problem, type ProblemType, type Violation } from './problem.ts'
-import type { Answer, Reply } from './reply.ts'
+import { type Answer, locationOf, type Reply } from './reply.ts'
+import { compileUpload, type Upload, type UploadPlan } from './upload.ts'
 import { type Method, type MethodClass, methodClass } from './voximplant/methods.ts'
-import { compileAnswer, compileForm, type Decode, type Form, type FormOptions, mark, marked } from './voximplant/wire.ts'
+import { compileAnswer, compileForm, type Decode, type Form, type FormOptions, mark, marked, toSnake } from './voximplant/wire.ts'
 
 type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -24,6 +25,8 @@ export interface Endpoint extends FormOptions {
   /** All fields. Those named in the path go there; of the rest GET and DELETE take a query, others a JSON body. */
   input: TObject
   reply: Reply
+  /** For an operation of whose fields one is a file: how the file comes. */
+  upload?: Upload
   deprecated?: true
   /** Fields of which a call has exactly one. */
   exactlyOne?: readonly string[]
@@ -45,8 +48,12 @@ export interface Operation {
   scopes: string[]
   form: Form
   decode: Decode
+  /** Fields that mark an answer of the method, by the upstream's names. */
+  answers: readonly string[]
   /** REST field -> where it travels. */
   partOf: Map<string, Violation['in']>
+  /** How a file is read, for `plugins/uploads.ts`. */
+  upload?: UploadPlan
   schema: FastifySchema
 }
 
@@ -99,52 +106,74 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   for (const [name, field] of Object.entries({ ...input.properties, ...everyFields(selectors) })) {
     const part = inPath.includes(name) ? 'path' : takesBody && !travelsInQuery(name, field) ? 'body' : 'query'
     partOf.set(name, part)
-    parts[part][name] = selectors.includes(name) ? maybe(field) : field
+    parts[part][name] = selectors.includes(name) ? maybe(field) : part === 'query' ? inUrl(field) : field
   }
 
   // A `~name` is looked for among rows whose names merely hold it, page by page.
   const searched = reply.kind === 'first' && inPath.some(name => input.properties[name]!.anyOf)
   const form = compileForm(facts.cmd ?? rpc, searched ? Type.Object({ ...input.properties, ...paging }) : input, declaration)
 
+  const wireOf = (field: string) => form.fields.find(({ name }) => name === field)!.params[0]!.wire
+  const upload = declaration.upload && compileUpload(declaration.upload, parts.body, partOf, wireOf)
+
+  const scopes = scopesOf(tag, facts, reply)
   return {
     id,
     endpoint: declaration,
     method,
     url,
     class: facts,
-    scopes: scopesOf(tag, facts, reply),
+    scopes,
     form,
     decode: compileAnswer(reply.answer, id),
+    answers: Object.keys(reply.answer.properties).map(toSnake),
     partOf,
+    ...(upload ? { upload } : {}),
     schema: {
       operationId: id,
       tags: [tag],
       summary: declaration.summary,
-      ...(declaration.description ? { description: declaration.description } : {}),
+      description: [
+        declaration.description,
+        `Needs the scope${scopes.length > 1 ? 's' : ''} ${scopes.map(scope => `\`${scope}\``).join(' and ')}.`
+      ]
+        .filter(Boolean)
+        .join('\n\n'),
       ...(declaration.deprecated ? { deprecated: true } : {}),
-      security: [{ apiKey: scopesOf(tag, facts, reply) }],
+      // Scopes of a bearer key have no place of their own in OpenAPI: linters take a list here for OAuth's.
+      security: [{ apiKey: [] }],
+      'x-voxgate-scopes': scopes,
       params: strict(parts.path),
-      querystring: strict(parts.query),
+      querystring: upload?.querystring ?? strict(parts.query),
       // Sets nothing: a PATCH of no field is a mistake.
-      ...(takesBody ? { body: strict(parts.body, method === 'PATCH' ? { minProperties: 1 } : {}) } : {}),
+      ...(takesBody ? { body: upload?.body ?? strict(parts.body, method === 'PATCH' ? { minProperties: 1 } : {}) } : {}),
       response: {
-        [reply.status]: reply.body
-          ? {
-              description: reply.description,
-              content: { 'application/json': { schema: reply.body } },
-              ...(reply.headers ? { headers: headersOf(reply.headers) } : {})
-            }
-          : { type: 'null', description: reply.description },
-        ...problemResponses(declaration, takesBody, inPath.length > 0, facts)
+        [reply.status]:
+          reply.body || reply.file
+            ? {
+                description: reply.description,
+                content: contentOf(reply),
+                ...(reply.headers ? { headers: headersOf(reply.headers) } : {})
+              }
+            : { type: 'null', description: reply.description },
+        ...problemResponses(declaration, takesBody, inPath.length > 0 || method === 'DELETE', facts)
       },
       'x-voximplant-method': facts.cmd ?? rpc,
-      'x-voximplant-params': [...new Set(form.params.map(param => param.wire))].sort()
+      'x-voximplant-params': [...new Set([...form.params.map(param => param.wire), ...(facts.ownAccount ? ['account_id'] : [])])].sort()
     } as FastifySchema
   }
 }
 
+/** A field as a URL holds it. */
+const inUrl = (field: TSchema): TSchema =>
+  field.contentMediaType === 'application/json' ? { ...field, 'x-consume': 'application/json' } : field
+
+const binary = { type: 'string', format: 'binary' }
+const contentOf = ({ body, file }: Reply) =>
+  file ? Object.fromEntries(file.types.map(type => [type, { schema: binary }])) : { 'application/json': { schema: body } }
+
 const headersOf = (headers: Record<string, string>) =>
-  Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]))
+  Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, type: 'string' }]))
 
 function scopesOf(tag: string, facts: MethodClass, reply: Reply): string[] {
   // A method whose secret never leaves the service needs no scope for it.
@@ -160,6 +189,7 @@ function scopesOf(tag: string, facts: MethodClass, reply: Reply): string[] {
 /** The problems an operation can answer with, by status. */
 function problemResponses({ all, reply }: Endpoint, takesBody: boolean, addressed: boolean, facts: MethodClass): Record<number, object> {
   const types: ProblemType[] = [
+    ...(reply.problems ?? []),
     'invalid-request',
     'authentication-required',
     'scope-missing',
@@ -184,7 +214,9 @@ export type Call = (operation: Operation, input: Record<string, unknown>, form?:
 /** One declaration as plain Fastify route options. `lookup` finds other operations by id, for counting. */
 export function toRoute(operation: Operation, lookup: (id: string) => Operation, base = ''): RouteOptions {
   const { endpoint, method, url, schema } = operation
-  const { status, read, kind } = endpoint.reply
+  if (operation.upload) throw new Error(`${operation.id} takes a file: plugins/uploads.ts makes its route`)
+  const { status, read, kind, file } = endpoint.reply
+  if (file) return { method, url, schema, handler: passOn(operation, file.name), config: { operation } }
   const chooses = endpoint.all !== undefined || endpoint.exactlyOne !== undefined
   const searches = kind === 'first' && operation.form.fieldOf.has('count')
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
@@ -205,6 +237,17 @@ export function toRoute(operation: Operation, lookup: (id: string) => Operation,
     return body
   }
   return { method, url, schema, handler, config: { operation } }
+}
+
+/** The handler of a download. */
+const passOn = (operation: Operation, name: string) => async (request: FastifyRequest, reply: FastifyReply) => {
+  const input = { ...(request.params as object), ...(request.query as object) }
+  const { headers, stream } = await request.download(operation, input, reply)
+  const disposition = (headers['content-disposition'] ?? `; filename="${locationOf(name, input)}"`).replace(/^[^;]*/, 'attachment')
+  reply.headers({ 'content-type': 'application/octet-stream', ...headers, 'content-disposition': disposition })
+  // Fastify reads a stream to its end to throw it away.
+  if (request.method === 'HEAD') stream.destroy()
+  return stream
 }
 
 declare module 'fastify' {

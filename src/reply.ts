@@ -1,6 +1,6 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { ref } from '../schemas/common.ts'
-import { Problem } from './problem.ts'
+import { Problem, type ProblemType } from './problem.ts'
 import { compileAnswer, mark, marked } from './voximplant/wire.ts'
 
 /**
@@ -8,7 +8,7 @@ import { compileAnswer, mark, marked } from './voximplant/wire.ts'
  * upstream's answer it reads (in REST words; the wire decodes it, the sandbox encodes it), and the reading itself.
  */
 export interface Reply {
-  kind: 'page' | 'list' | 'first' | 'value' | 'created' | 'accepted' | 'done'
+  kind: 'page' | 'list' | 'first' | 'value' | 'created' | 'accepted' | 'done' | 'file'
   status: 200 | 201 | 202 | 204
   /** What the status means, for the document. */
   description: string
@@ -20,6 +20,10 @@ export interface Reply {
   mayBeMissing?: boolean
   /** Response headers, for the document: name -> description. */
   headers?: Record<string, string>
+  /** For a file: the media types it usually has, and its name where the upstream gives none (with `:field`s from the request). */
+  file?: { types: readonly string[]; name: string }
+  /** Problems that this reply can end in, beyond those of every call. */
+  problems?: readonly ProblemType[]
   /** Decoded answer -> REST answer. */
   read(answer: Answer, call: ReplyContext): RestAnswer
 }
@@ -204,9 +208,70 @@ export function created(ids: TProperties, location: string, { within = false } =
     answer: within ? answerOf({ result: Type.Object(ids) }) : answerOf({ result: Type.Unknown(), ...ids }),
     read(answer, { input, base }) {
       const { result, ...beside } = answer
+      refuseFailure(result, undefined)
       const body = (within ? (result ?? {}) : beside) as Record<string, unknown>
       return { body, headers: { location: base + locationOf(location, { ...input, ...body }) } }
     }
+  }
+}
+
+/** 202: a report was ordered: its id, beside `result` or, with `inResult`, as `result` itself, and `Location`, where it will be. */
+export function accepted(ids: TProperties, location: string, { inResult = false } = {}): Reply {
+  const name = Object.keys(ids)[0]!
+  return {
+    kind: 'accepted',
+    status: 202,
+    description: 'It was ordered.',
+    headers: { Location: 'The address of what was ordered; it tells when it is complete.' },
+    body: Type.Object(ids),
+    answer: answerOf(inResult ? { result: ids[name]! } : { result: Type.Unknown(), ...ids }),
+    read({ result, ...beside }, { input, base }) {
+      const body: Record<string, unknown> = inResult ? { [name]: result } : beside
+      if (body[name] === undefined)
+        throw new Problem('upstream-answer-invalid', 'The upstream took the order, but did not say under which id.')
+      return { body, headers: { location: base + locationOf(location, { ...input, ...body }) } }
+    }
+  }
+}
+
+/** A report, as `first` finds it, with `Retry-After` while it is not complete. */
+export function report(item: TSchema, field: string): Reply {
+  const reply = first(item, field)
+  return {
+    ...reply,
+    headers: { 'Retry-After': 'While the report is not complete: after how many seconds to look again.' },
+    read(answer, call) {
+      const found = reply.read(answer, call)
+      const { completed, created } = found.body as { completed?: string; created?: string }
+      return completed === undefined ? { ...found, headers: { 'retry-after': String(patience(created)) } } : found
+    }
+  }
+}
+
+/** Seconds until a report should be looked at again: the longer it has taken, the longer. */
+const patience = (created: string | undefined): number => {
+  const age = created === undefined ? Number.NaN : (Date.now() - Date.parse(created)) / 1000
+  return Number.isNaN(age) ? 5 : Math.round(Math.min(60, Math.max(1, age / 4)))
+}
+
+/** 200: a file, passed on as it comes: its bytes, type, length, name and encoding. */
+export function file(
+  description: string,
+  { types, name, problems = [] }: { types: readonly string[]; name: string; problems?: readonly ProblemType[] }
+): Reply {
+  return {
+    kind: 'file',
+    status: 200,
+    description,
+    mayBeMissing: true,
+    problems,
+    file: { types, name },
+    headers: {
+      'Content-Disposition': 'The name of the file.',
+      'Content-Encoding': '`gzip` where the file comes compressed.'
+    },
+    answer: answerOf({}),
+    read: () => ({})
   }
 }
 
@@ -226,7 +291,7 @@ export const done: Reply = {
 }
 
 /** `/a/:b` with values. */
-const locationOf = (template: string, values: Record<string, unknown>): string =>
+export const locationOf = (template: string, values: Record<string, unknown>): string =>
   template.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(values[name])))
 
 /** RFC 8288 links to the pages around this one, or undefined when it is the only page. */

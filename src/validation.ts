@@ -20,25 +20,34 @@ const ajv = addFormats.default(
     coerceTypes: false,
     strict: true,
     strictTypes: false,
-    keywords: []
+    // Says how the document shows a field: not for the validator.
+    keywords: ['x-consume']
   })
 )
 
 type Part = Violation['in']
 const partNames: Record<string, Part> = { params: 'path', querystring: 'query', body: 'body', headers: 'header' }
 
-/** Fastify's validator compiler: a function that reads and checks one part of a request, and answers with a Problem when it is wrong. */
-export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
-  const part = partNames[httpPart ?? 'body'] ?? 'body'
+/** Reads and checks one part of a request: its value as declared, or the Problem with all that is wrong. */
+export type Check = (data: unknown) => { value: unknown } | { error: Problem }
+
+/** Compiles the check of one part. `texts`: the values are all text, as in a URL, and are read as what they are declared to be first. */
+export function compileCheck(schema: TSchema, part: Part, texts = part === 'path' || part === 'query'): Check {
   const validate = ajv.compile(schema)
-  const read = part === 'path' || part === 'query' ? compileUrlReader(schema) : undefined
+  const read = texts ? compileTextReader(schema) : undefined
   // A body that may be left out is checked as an empty object.
   const optional = part === 'body' && schema.type === 'object' && !schema.required?.length && !schema.minProperties
-  return (data: unknown) => {
+  return data => {
     const value = read ? read(data as Record<string, unknown>) : optional && (data === undefined || data === null) ? {} : data
     return validate(value) ? { value } : { error: invalid(violationsOf(validate.errors ?? [], part)) }
   }
 }
+
+/** Fastify's validator compiler. A body that streams is checked where it is read: `plugins/uploads.ts`. */
+export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart, contentType }) =>
+  contentType === undefined || contentType === 'application/json'
+    ? compileCheck(schema, partNames[httpPart ?? 'body'] ?? 'body')
+    : () => true
 
 /** The problem for violations found before the upstream was called. */
 export function invalid(errors: Violation[]): Problem {
@@ -50,7 +59,7 @@ export function invalid(errors: Violation[]): Problem {
   )
 }
 
-// ------------------------------------------------------------------------------------------------------------------- URL parts
+// ---------------------------------------------------------------------------------------------------------- values that are text
 
 type ReadText = (text: unknown) => unknown
 
@@ -89,7 +98,7 @@ const readJson: ReadText = text => {
   }
 }
 
-function compileUrlReader(schema: TSchema): (source: Record<string, unknown>) => Record<string, unknown> {
+function compileTextReader(schema: TSchema): (source: Record<string, unknown>) => Record<string, unknown> {
   const readers = Object.entries(schema.properties as Record<string, TSchema>).flatMap(([name, field]) => {
     const read = textReader(field)
     return read ? [{ name, read }] : []

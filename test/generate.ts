@@ -18,15 +18,21 @@ export interface Field {
   required: boolean
 }
 
-const partSchemas = { path: 'params', query: 'querystring', body: 'body' } as const
+/** The schema of a part of an operation's requests; of a body that can come in several forms, the JSON one. */
+export function partOf({ schema }: Operation, part: Part): TSchema | undefined {
+  if (part === 'path') return schema.params as TSchema
+  if (part === 'query') return schema.querystring as TSchema
+  const body = schema.body as (TSchema & { content?: Record<string, { schema: TSchema }> }) | undefined
+  return body?.content ? body.content['application/json']?.schema : body
+}
 
 /** What a `$ref` stands for, or the schema itself. */
 export const target = (schema: TSchema): TSchema => (marked(schema, mark.target) as TSchema | undefined) ?? schema
 
 /** The fields of an operation, part by part: those of the input, and `all` with its companion where there are. */
 export function fieldsOf(operation: Operation): Field[] {
-  return Object.entries(partSchemas).flatMap(([part, key]) => {
-    const schema = operation.schema[key] as TSchema | undefined
+  const fields = (['path', 'body', 'query'] as const).flatMap(part => {
+    const schema = partOf(operation, part)
     return Object.entries((schema?.properties ?? {}) as Record<string, TSchema>).map(([name, field]) => ({
       name,
       schema: field,
@@ -34,6 +40,8 @@ export function fieldsOf(operation: Operation): Field[] {
       required: schema?.required?.includes(name) === true || schemaSelects(operation, name)
     }))
   })
+  // Beside a file as the whole body, the fields of the body can also stand in the query.
+  return fields.filter(({ name, part }) => part !== 'query' || !fields.some(other => other.part === 'body' && other.name === name))
 }
 
 /** Whether a field is a selector that only `all` can stand in for. */
@@ -103,7 +111,7 @@ export function inputOf(operation: Operation, extent: 'full' | 'minimal', choose
     if (chosen) give(field)
   }
   // A change of nothing is refused.
-  const body = operation.schema.body as TSchema | undefined
+  const body = partOf(operation, 'body')
   const inBody = fields.filter(field => field.part === 'body')
   if (body?.minProperties && inBody[0] && !inBody.some(field => field.name in input)) give(inBody[0])
   return input
@@ -131,15 +139,13 @@ export function requestOf(operation: Operation, input: Input, more: { query?: In
   const given = (part: Part) =>
     fields.filter(field => field.part === part && field.name in input).map(field => [field.name, input[field.name]] as [string, unknown])
   const path = operation.url.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(asText(input[name])))
-  const query = queryOf(
-    [...given('query'), ...Object.entries(more.query ?? {})],
-    name => fields.find(field => field.name === name)?.schema.contentMediaType === 'application/json'
-  )
+  const isJson = (name: string) => fields.find(field => field.name === name)?.schema.contentMediaType === 'application/json'
+  const query = [queryOf(given('query'), isJson), queryOf(Object.entries(more.query ?? {}))].filter(text => text !== '').join('&')
   const body = { ...Object.fromEntries(given('body')), ...more.body }
   return {
     method: operation.method,
     url: query ? `${path}?${query}` : path,
-    body: operation.schema.body && (Object.keys(body).length > 0 || more.body) ? body : undefined
+    body: partOf(operation, 'body') && (Object.keys(body).length > 0 || more.body) ? body : undefined
   }
 }
 
@@ -311,7 +317,10 @@ function badObjects(schema: TSchema, name: string): Bad[] {
   if (!schema.properties) return []
   const good = sampleObject(schema, name, false)
   return [
-    ...bad([{ ...good, noSuchField: 1 }], 'unknown field'),
+    // Unless any field is welcome, and said to be.
+    ...(schema.additionalProperties === undefined || schema.additionalProperties === false
+      ? bad([{ ...good, noSuchField: 1 }], 'unknown field')
+      : []),
     ...((schema.required ?? []) as string[]).map(field => {
       const { [field]: _, ...rest } = good
       return { what: `without ${field}`, value: rest }

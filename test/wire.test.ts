@@ -349,6 +349,7 @@ t.test('parameters as the upstream reads them', async t => {
   t.same(readParam('text-list', 'a;b'), ['a', 'b'])
   t.equal(readParam('timestamp', '2026-01-15 09:30:00'), '2026-01-15T09:30:00Z')
   t.equal(readParam('date', '2026-13-15'), undefined)
+  t.equal(readParam('date', '2026-01-15 00:00:00'), '2026-01-15', 'as the official client writes a day')
   t.equal(readParam('json-text', '{'), undefined)
 })
 

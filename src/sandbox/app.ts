@@ -1,8 +1,9 @@
 import multipart from '@fastify/multipart'
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Operation } from '../endpoint.ts'
 import { accountOfApiKey, accountOfToken, type SandboxAccount } from './auth.ts'
 import { Refused, refuse, type SandboxFile, speechOf } from './dialect.ts'
+import { FileAnswer } from './file-answer.ts'
 import { methods, seed } from './methods/index.ts'
 import { createState } from './state.ts'
 
@@ -70,7 +71,7 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
   // A file can also be the body itself, with the parameters in the query.
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
 
-  const answer = async (request: FastifyRequest<{ Params: { method?: string } }>) => {
+  const answer = async (request: FastifyRequest<{ Params: { method?: string } }>, reply: FastifyReply) => {
     record.requests++
     const { texts, files } = await read(request)
     const method = request.params.method ?? texts.get('cmd') ?? refuse('MISSING_CMD', 'cmd')
@@ -81,9 +82,11 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
     const caller = token ? accountOfToken(token, known) : accountOfApiKey(texts, known)
     if (record.seen.push({ accountId: caller.accountId, method, params: Object.fromEntries(texts) }) > maxSeen) record.seen.shift()
     const account = state.account(caller.accountId, fresh => demo && seed(fresh, caller))
-    const result = speech.write(act(speech.read(texts, files), account, { known: caller, byApiKey: !token }))
+    const result = act(speech.read(texts, files), account, { known: caller, byApiKey: !token })
     if (!operationsThatRead.has(method)) state.changed()
-    return result
+    if (!(result instanceof FileAnswer)) return speech.write(result)
+    reply.headers(result.headers)
+    return result.bytes
   }
   const operationsThatRead = new Set<string>(operations.filter(operation => operation.class.safe).map(operation => operation.endpoint.rpc))
 

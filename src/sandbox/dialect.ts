@@ -31,14 +31,26 @@ export class Params {
   readonly #values: Map<string, unknown>
   readonly #kinds: Map<string, ParamKind>
   readonly method: string
-  constructor(method: string, kinds: Map<string, ParamKind>, values: Map<string, unknown>) {
+  /** The parameters as they were sent, by the upstream's names. */
+  readonly sent: Readonly<Record<string, string>>
+  #lenient = false
+  constructor(method: string, kinds: Map<string, ParamKind>, values: Map<string, unknown>, sent: Record<string, string> = {}) {
     this.method = method
     this.#kinds = kinds
     this.#values = values
+    this.sent = sent
+  }
+
+  /** The same for code that several methods share: a parameter that this one does not have reads as left out. */
+  shared(): Params {
+    const shared = new Params(this.method, this.#kinds, this.#values, this.sent)
+    shared.#lenient = true
+    return shared
   }
 
   #get(name: string, ...kinds: ParamKind[]): unknown {
     const kind = this.#kinds.get(name)
+    if (!kind && this.#lenient) return undefined
     // A name that no endpoint sends, or of another kind, is a slip of the sandbox's author.
     if (!kind || !kinds.includes(kind))
       throw new Error(`${this.method}: no endpoint declares ${name} as ${kinds.join(' or ')}${kind ? `, but as ${kind}` : ''}`)
@@ -126,9 +138,16 @@ export function speechOf(operations: readonly Operation[]): Map<string, Speech> 
           if (value === undefined) refuse(kind === 'timestamp' || kind === 'date' ? 'INVALID_DATE_FORMAT' : 'INVALID_ARGUMENTS', name)
           values.set(name, value)
         }
-        return new Params(method, byName, values)
+        return new Params(method, byName, values, Object.fromEntries([...texts].filter(([wire]) => kinds.has(wire))))
       },
-      write: answer => write(answer) as Record<string, unknown>
+      write(answer) {
+        // What stands beside the result and no endpoint reads is written all the same: other clients do read it.
+        const beside = Object.entries(answer).filter(([name, value]) => !shape[name] && typeof value !== 'object' && value !== undefined)
+        return {
+          ...Object.fromEntries(beside.map(([name, value]) => [toSnake(name), value])),
+          ...(write(answer) as Record<string, unknown>)
+        }
+      }
     })
   }
   return speeches

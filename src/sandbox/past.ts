@@ -37,18 +37,15 @@ const days = 31
 const sessionsPerDay = 10
 const begin = Date.UTC(2026, 0, 1)
 const daySeconds = 86_400
-const localNumbers = ['14155550100', '442079460018', '14155550199']
+const localNumbers = ['14155550100', '14155550101', '18005550142']
 const mediaServers = ['203.0.113.9', '203.0.113.10', '203.0.113.11']
-const number = (prefix: string, group: string, type: string) => (i: number) => ({
-  remoteNumber: prefix + String(101 + i),
-  group,
-  remoteNumberType: type
-})
+const people = (count: number, prefix: string, group: string, remoteNumberType: string) =>
+  Array.from({ length: count }, (_, i) => ({ remoteNumber: `${prefix}${102 + i}`, group, remoteNumberType }))
 // Numbers that are set aside for examples and films.
 const customers = [
-  ...Array.from({ length: 25 }, (_, i) => number('14155550', 'USA', 'pstn')(i)),
-  ...Array.from({ length: 8 }, (_, i) => number('442079460', 'United Kingdom', 'pstn')(i)),
-  ...Array.from({ length: 5 }, (_, i) => number('493023125', 'Germany', 'mobile')(i))
+  ...people(25, '14155550', 'USA', 'pstn'),
+  ...people(8, '442079460', 'United Kingdom', 'pstn'),
+  ...people(5, '493023125', 'Germany', 'mobile')
 ]
 const failures = [
   { code: 486, details: 'Busy here' },
@@ -71,6 +68,10 @@ function diceOf(accountId: number): (sides: number) => number {
   }
 }
 
+/** The child account that has a small share in the past of an account. */
+const childOf = (accountId: number): number => accountId + 1
+const childShare = 28
+
 /** The past of an account. */
 export function pastOf(accountId: number, { applications }: Cast): Past {
   const roll = diceOf(accountId)
@@ -78,6 +79,12 @@ export function pastOf(accountId: number, { applications }: Cast): Past {
   const sessions: SessionRow[] = []
   // A thing that costs money learns its transaction's id when all of them stand in order.
   const charges: { at: number; row: Omit<TransactionRow, 'transactionId'>; thing?: { transactionId?: number } }[] = []
+  const ofChild: Cast['applications'][number] = {
+    applicationId: 90,
+    applicationName: 'branch.child.n1.voximplant.com',
+    ruleNames: ['incoming'],
+    users: []
+  }
   const ids = { call: 8001, record: 6001, resource: 5001 }
 
   const charge = (at: number, amount: number, row: Partial<TransactionRow>, thing?: { transactionId?: number }) =>
@@ -99,8 +106,10 @@ export function pastOf(accountId: number, { applications }: Cast): Past {
     // Working hours: from eight in the morning, one every 70 minutes or so.
     const at = Math.floor(i / sessionsPerDay) * daySeconds + 8 * 3600 + (i % sessionsPerDay) * 4200 + roll(3600)
     // The first application has the most to do.
-    const which = Math.min(Math.floor(roll(10) / 4), applications.length - 1)
-    const { applicationId, applicationName, ruleNames, users } = applications[which]!
+    const which = Math.min(one([0, 0, 0, 1, 1, 2]), applications.length - 1)
+    const byChild = i % childShare === childShare - 1
+    const ownerId = byChild ? childOf(accountId) : accountId
+    const { applicationId, applicationName, ruleNames, users } = byChild ? ofChild : applications[which]!
     const ruleName = ruleNames.length > 0 ? one(ruleNames) : undefined
     const incoming = ruleName === 'incoming'
     const user = users.length > 0 && roll(4) > 0 ? one(users) : undefined
@@ -111,7 +120,13 @@ export function pastOf(accountId: number, { applications }: Cast): Past {
     const localNumber = localNumbers[which % localNumbers.length]!
     const mediaServerAddress = one(mediaServers)
     const customData = roll(3) === 0 ? JSON.stringify({ order: 1 + roll(60) }) : undefined
-    const spentFor = { applicationId, applicationName: applicationName.split('.', 1)[0], userId: user?.userId, priceGroupName: group }
+    const spentFor = {
+      accountId: String(ownerId),
+      applicationId,
+      applicationName: applicationName.split('.', 1)[0],
+      userId: user?.userId,
+      priceGroupName: group
+    }
     const ended = at + ring + talk
 
     const call: Call = {
@@ -197,7 +212,7 @@ export function pastOf(accountId: number, { applications }: Cast): Past {
       startDate: instant(at),
       duration: ring + talk + 2,
       finishReason: roll(40) === 0 ? 'JS session error' : 'Normal termination',
-      accountId,
+      accountId: ownerId,
       applicationId,
       applicationName,
       ruleName,
@@ -237,16 +252,16 @@ const ledger: (Partial<TransactionRow> & { day: number; hour: number; amount: nu
     paymentReference: 'CARD-2026-0001',
     transactionDescription: 'Card payment'
   },
-  ...[14155550100, 442079460018, 14155550199].map((phoneNumber, i) => ({
+  ...localNumbers.map((phoneNumber, i) => ({
     day: 5,
     hour: 6,
     amount: -1.5,
     transactionType: 'phone_number_charge',
-    subscriptionId: 301 + i,
+    subscriptionId: 501 + i,
     subscriptionName: `Phone number ${phoneNumber}`,
     transactionDescription: `Phone number ${phoneNumber}, one month`
   })),
-  { day: 9, hour: 15, amount: -0.5, transactionType: 'sip_registration_charge', subscriptionId: 304, subscriptionName: 'SIP registration' },
+  { day: 9, hour: 15, amount: -0.5, transactionType: 'sip_registration_charge', subscriptionId: 601, subscriptionName: 'SIP registration' },
   { day: 12, hour: 10, amount: 1.2, transactionType: 'refund', transactionDescription: 'Refund of a call' },
   {
     day: 16,

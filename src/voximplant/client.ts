@@ -20,6 +20,10 @@ export interface Call {
   /** `application/x-www-form-urlencoded`, `cmd` included. */
   form: string
   decode: Decode
+  /** Fields of which an answer of this method has at least one, by the upstream's names. */
+  answers: readonly string[]
+  /** The method wants the account's id as a parameter too. */
+  ownAccount?: boolean
   /** Reads only: a lost answer is a mere fault, not an unknown outcome. */
   safe: boolean
 }
@@ -52,22 +56,33 @@ export class Refusal extends Error {
   }
 }
 
+/** What a call goes out with: the tenant's connections, and the proof of who calls. */
+export interface Connection {
+  pool: Pool
+  headers: Record<string, string>
+  /** Parameters, by the upstream's names. */
+  params: readonly (readonly [name: string, value: string])[]
+}
+
 export interface Client {
   /** One POST. Throws Refusal when the upstream says no, Problem when no answer could be had. */
   call(account: Account, call: Call): Promise<Record<string, unknown>>
+  /** For calls that are more than a form and an answer: `upload.ts` and `download.ts`. */
+  connection(account: Account): Connection
   /** Closes a tenant's connections: its credentials or host have changed. Calls under way end normally. */
   forget(tenantId: string): void
   close(): Promise<void>
 }
 
-interface RawAnswer {
+/** An answer as it came. */
+export interface RawAnswer {
   status: number
   headers: Record<string, string | string[] | undefined>
   text: string
 }
 
 /** Why no whole answer came. `sent`: bytes may have reached the upstream. */
-class Cut extends Error {
+export class Cut extends Error {
   readonly reason: 'deadline' | 'oversized' | 'connection'
   readonly sent: boolean
   constructor(reason: Cut['reason'], sent: boolean, cause?: unknown) {
@@ -150,19 +165,35 @@ export function createClient(options: ClientOptions): Client {
     })
 
   return {
-    async call(account, { method, form, decode, safe }) {
+    async call(account, { method, form, decode, answers, ownAccount, safe }) {
       const { credential } = account
       const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' }
       let body = form
-      if (credential.kind === 'key') headers.authorization = tokens(credential)
-      else body += `&account_id=${credential.accountId}&api_key=${encodeURIComponent(credential.apiKey)}`
+      if (credential.kind === 'key') {
+        headers.authorization = tokens(credential)
+        if (ownAccount) body += `&account_id=${credential.accountId}`
+      } else body += `&account_id=${credential.accountId}&api_key=${encodeURIComponent(credential.apiKey)}`
       let raw: RawAnswer
       try {
         raw = await exchange(poolOf(account), headers, body)
       } catch (error) {
         throw error instanceof Cut ? problemOfCut(error, method, safe) : error
       }
-      return decode(read(raw, method, safe), options.drift) as Record<string, unknown>
+      return decode(read(raw, method, answers, safe), options.drift) as Record<string, unknown>
+    },
+    connection(account): Connection {
+      const { credential } = account
+      const pool = poolOf(account)
+      if (credential.kind === 'key') return { pool, headers: { authorization: tokens(credential) }, params: [] }
+      const { accountId, apiKey } = credential
+      return {
+        pool,
+        headers: {},
+        params: [
+          ['account_id', String(accountId)],
+          ['api_key', apiKey]
+        ]
+      }
     },
     forget(tenantId) {
       const ofTenant = pools.get(tenantId)
@@ -180,7 +211,8 @@ const causeOf = (error: Cut): string => {
   return cause?.code ?? cause?.message ?? 'no reason given'
 }
 
-function problemOfCut(cut: Cut, method: string, safe: boolean): Problem {
+/** What a lost answer means for the caller. */
+export function problemOfCut(cut: Cut, method: string, safe: boolean): Problem {
   if (!cut.sent)
     return new Problem(
       'upstream-unreachable',
@@ -200,11 +232,16 @@ function problemOfCut(cut: Cut, method: string, safe: boolean): Problem {
 }
 
 /** The answer's JSON object when the upstream did what it was asked; throws otherwise. */
-function read({ status, headers, text }: RawAnswer, method: string, safe: boolean): Record<string, unknown> {
+export function read(
+  { status, headers, text }: RawAnswer,
+  method: string,
+  answers: readonly string[],
+  safe: boolean
+): Record<string, unknown> {
   const retryAfter = headers['retry-after'] as string | undefined
   const answer = parse(text)
-  const refused = errorOf(answer)
-  if (refused) throw new Refusal(Number(refused.code), String(refused.msg ?? ''), refused.field_name as string | undefined, retryAfter)
+  const refusal = refusalIn(answer, retryAfter)
+  if (refusal) throw refusal
   if (status === 429)
     throw new Problem('rate-limited', `The upstream takes no more ${method} calls for now.`, {
       headers: { 'retry-after': retryAfter ?? '1' }
@@ -213,13 +250,20 @@ function read({ status, headers, text }: RawAnswer, method: string, safe: boolea
     throw new Problem('upstream-unavailable', `The upstream is not available for ${method}.`, {
       headers: { 'retry-after': retryAfter ?? '1' }
     })
-  if (status === 200 && answer && 'result' in answer) return answer
+  if (status === 200 && answer && answers.some(field => field in answer)) return answer
   const what = status === 200 ? `answered ${method} with something that is no answer of its API` : `answered ${method} with HTTP ${status}`
   if (!safe) throw new Problem('outcome-unknown', `The upstream ${what}. It is not sent again; look whether it had its effect.`)
   throw new Problem(status >= 500 ? 'upstream-fault' : 'upstream-answer-invalid', `The upstream ${what}.`)
 }
 
-function parse(text: string): Record<string, unknown> | undefined {
+/** The upstream's no in an answer, if it is one. */
+export function refusalIn(answer: Record<string, unknown> | undefined, retryAfter: string | undefined): Refusal | undefined {
+  const refused = errorOf(answer)
+  return refused && new Refusal(Number(refused.code), String(refused.msg ?? ''), refused.field_name as string | undefined, retryAfter)
+}
+
+/** The JSON object that a text is; undefined when it is none. */
+export function parse(text: string): Record<string, unknown> | undefined {
   try {
     const answer = JSON.parse(text)
     return typeof answer === 'object' && answer !== null && !Array.isArray(answer) ? answer : undefined

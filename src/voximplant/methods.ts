@@ -19,6 +19,8 @@ export interface MethodClass {
   retry: 'any' | 'transport' | 'unsent'
   /** The method, and its parameters, by which the outcome of a cut call can be settled. */
   reconcile?: readonly [method: string, by: string]
+  /** The tenant's own account id is sent along as `account_id`. */
+  ownAccount?: true
   /** The spelling to send as `cmd`, when the name the clients know is misspelt. */
   cmd?: string
 }
@@ -102,7 +104,7 @@ export const methods = {
   BindSkill: { section: 'Skills', idempotent: true, destructive: true, destructiveIf: 'bind=false', retry: 'unsent' },
   BindUserToQueue: { section: 'Queues', idempotent: true, destructive: true, destructiveIf: 'bind=false', retry: 'unsent' },
   CancelCallListBatch: { section: 'CallLists', idempotent: true, destructive: true, retry: 'unsent' },
-  CancelCallListTask: { section: 'CallLists', idempotent: true, destructive: true, retry: 'unsent' },
+  CancelCallListTask: { section: 'CallLists', idempotent: true, destructive: true, ownAccount: true, retry: 'unsent' },
   ChangeAccountPlan: { section: 'Accounts', costsMoney: true, retry: 'unsent', reconcile: ['GetAccountPlans', 'plan_type'] },
   CheckAuthorizedAccountIP: { section: 'AuthorizedIPs', safe: true, idempotent: true, retry: 'any' },
   ControlSms: { section: 'SMS', idempotent: true, costsMoney: true, destructive: true, destructiveIf: 'command=disable', retry: 'unsent' },
@@ -133,7 +135,7 @@ export const methods = {
   DelSkill: { section: 'Skills', idempotent: true, destructive: true, retry: 'unsent' },
   DelSubUser: { section: 'RoleSystem', idempotent: true, destructive: true, privileged: true, retry: 'unsent' },
   DelUser: { section: 'Users', idempotent: true, destructive: true, retry: 'unsent' },
-  DeleteCallList: { section: 'CallLists', idempotent: true, destructive: true, retry: 'unsent' },
+  DeleteCallList: { section: 'CallLists', idempotent: true, destructive: true, ownAccount: true, retry: 'unsent' },
   DeleteKey: { section: 'RoleSystem', idempotent: true, destructive: true, privileged: true, retry: 'unsent' },
   DeleteRecord: { section: 'History', idempotent: true, destructive: true, retry: 'unsent' },
   DeleteSipRegistration: { section: 'SIPRegistration', idempotent: true, destructive: true, retry: 'unsent' },
@@ -153,7 +155,7 @@ export const methods = {
   GetAccountInvoices: { section: 'Invoices', safe: true, idempotent: true, retry: 'any' },
   GetAccountPhoneNumberCountries: { section: 'PhoneNumbers', safe: true, idempotent: true, retry: 'any' },
   GetAccountPlans: { section: 'Accounts', safe: true, idempotent: true, retry: 'any' },
-  GetAccountVerifications: { section: 'Accounts', safe: true, idempotent: true, retry: 'any' },
+  GetAccountVerifications: { section: 'Accounts', safe: true, idempotent: true, ownAccount: true, retry: 'any' },
   GetActualPhoneNumberRegion: { section: 'PhoneNumbers', safe: true, idempotent: true, retry: 'any' },
   GetAdminRoles: { section: 'AdminRoles', safe: true, idempotent: true, retry: 'any' },
   GetAdminUsers: { section: 'AdminUsers', safe: true, idempotent: true, retry: 'any' },

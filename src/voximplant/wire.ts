@@ -84,9 +84,9 @@ const isReferences = (schema: TSchema): boolean =>
 
 /** What a schema is on the wire. Throws on anything the dialect has no form for. */
 function kindOf(schema: TSchema, where: string): Kind {
+  if (schema.contentMediaType === 'application/json') return { is: 'json', schema }
   const target = marked(schema, mark.target) as TSchema | undefined
   if (target) return kindOf(target, where)
-  if (schema.contentMediaType === 'application/json') return { is: 'json', schema }
   if (schema.contentMediaType === 'application/octet-stream') return { is: 'file' }
   if (isReference(schema)) return { is: 'reference' }
   if (isReferences(schema)) return { is: 'references' }
@@ -275,6 +275,8 @@ function compileField(name: string, schema: TSchema, rename: Record<string, stri
       ]
     }
   }
+  // A file travels as a part of its own, not in the form.
+  if (kind.is === 'file') return { name, params: [{ wire, kind: 'file' }], write: () => '' }
   const words = marked(schema, mark.words) as [string, string] | undefined
   if (words) return { name, params: [{ wire, kind: 'text' }], write: value => `&${wire}=${value ? words[1] : words[0]}` }
   const [paramKind, text] = textOf(name, kind)
@@ -328,7 +330,8 @@ export function readParam(kind: ParamKind, text: string): unknown {
     case 'timestamp':
       return fromUpstreamTime(text)
     case 'date':
-      return isDay(text) ? text : undefined
+      // The official client sends a day with a time.
+      return isDay(text) || isUpstreamTime(text) ? text.slice(0, 10) : undefined
     case 'id-list': {
       if (text === 'all' || text === 'any') return 'all'
       const ids = text.split(';')
@@ -509,7 +512,7 @@ export function compileToWire(schema: TSchema, where = 'answer'): (value: unknow
       const fields = Object.entries(kind.schema.properties).map(([name, field]) => ({
         name,
         wire: wireNameOf(name, field),
-        toWire: compileToWire(field, `${where}.${name}`)
+        toWire: compileFieldToWire(field, `${where}.${name}`)
       }))
       const hidden = (marked(kind.schema, mark.hidden) as string[] | undefined) ?? []
       return value => {
@@ -523,4 +526,10 @@ export function compileToWire(schema: TSchema, where = 'answer'): (value: unknow
     default:
       return value => value
   }
+}
+
+/** A field's value in the upstream's JSON, where JSON text is text. */
+function compileFieldToWire(field: TSchema, where: string): (value: unknown) => unknown {
+  const toWire = compileToWire(field, where)
+  return field.contentMediaType === 'application/json' ? value => JSON.stringify(toWire(value)) : toWire
 }

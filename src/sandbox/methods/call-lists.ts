@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isIPv4 } from 'node:net'
 import type { CallList } from '../../../schemas/call-list.ts'
+import { toSnake } from '../../voximplant/wire.ts'
 import { readCsv } from '../csv.ts'
 import { type Params, refuse, type SandboxFile } from '../dialect.ts'
 import { chooseOne, holdsPart, now, pageOf } from '../select.ts'
@@ -51,6 +52,9 @@ const listTypes = ['automatic', 'manual', 'predictive', 'progressive']
 const maxPriority = 2 ** 31
 const maxCancelled = 1000
 
+/** The upstream's general refusal of a value. */
+const invalid = (field: string): never => refuse('INVALID', field, `The '${toSnake(field)}' parameter is invalid.`)
+
 function removeLists(account: AccountState, matches: (row: ListRow) => boolean): void {
   const ids = lists
     .rows(account)
@@ -70,7 +74,7 @@ const noCsv = (message: string): never => refuse('INVALID_CSV_FILE', 'fileConten
 
 function oneCharacter(params: Params, name: string, otherwise: string): string {
   const text = params.text(name) ?? otherwise
-  return [...text].length === 1 && !/[\r\n]/.test(text) ? text : refuse('INVALID', name, `The '${name}' parameter is invalid.`)
+  return text.length === 1 && !/[\r\n]/.test(text) ? text : invalid(name)
 }
 
 /** The uploaded file as text. A file that came as an ordinary parameter is text already, whatever `encoding` says. */
@@ -82,7 +86,7 @@ function textOf(params: Params): string {
   try {
     decoder = new TextDecoder(encoding, { fatal: true })
   } catch {
-    return refuse('INVALID', 'encoding', "The 'encoding' parameter is invalid.")
+    return invalid('encoding')
   }
   try {
     return decoder.decode(file.bytes)
@@ -94,8 +98,7 @@ function textOf(params: Params): string {
 function rowsOf(params: Params): string[][] {
   const quote = oneCharacter(params, 'quote', '"')
   const format = { delimiter: oneCharacter(params, 'delimiter', ';'), quote, escape: oneCharacter(params, 'escape', quote) }
-  if (format.delimiter === quote || format.delimiter === format.escape)
-    refuse('INVALID', 'delimiter', "The 'delimiter' parameter is invalid.")
+  if (format.delimiter === quote || format.delimiter === format.escape) invalid('delimiter')
   const text = textOf(params)
   try {
     return readCsv(text, format)
@@ -130,7 +133,7 @@ function tasksOf(params: Params, taken: Iterable<string>): NewTask[] {
       const own = Object.hasOwn(ownColumns, column) ? ownColumns[column] : undefined
       if (!own) data.push([column, cell])
       else if (cell !== '') {
-        if (!own.form.test(cell)) noCsv(`${record} has a ${column} that is none`)
+        if (!own.form.test(cell)) noCsv(`${record} has no ${column} of the form that it must have`)
         Object.assign(task, { [own.field]: own.field === 'startAt' ? Number(cell) : cell })
       }
     }
@@ -159,8 +162,8 @@ function settingsOf(params: Params): Partial<ListRow> {
   const taskPriorityStrategy = params.text('taskPriorityStrategy')
   const serverLocation = params.text('serverLocation')
   const ipAddress = params.text('ipAddress')
-  const type = params.text('callListType')
-  const invalid = (field: string) => refuse('INVALID', field, `The '${field}' parameter is invalid.`)
+  // Editing knows the type by a second name.
+  const type = params.text('callListType') ?? (params.has('callType') ? params.text('callType') : undefined)
   if (name !== undefined && (name.length > 255 || /[/\\]/.test(name))) refuse('INVALID_NAME', 'name')
   if (priority !== undefined && (!Number.isInteger(priority) || priority < 0 || priority > maxPriority))
     refuse('INVALID_PRIORIITY', 'priority')
@@ -168,7 +171,7 @@ function settingsOf(params: Params): Partial<ListRow> {
   if (numAttempts !== undefined && numAttempts < 1) refuse('INVALID_NUM_ATTEMPTS', 'numAttempts')
   if (intervalSeconds !== undefined && intervalSeconds < 0) invalid('intervalSeconds')
   if (taskPriorityStrategy !== undefined && !strategies.includes(taskPriorityStrategy)) invalid('taskPriorityStrategy')
-  // The upstream's list of locations is long and grows; what cannot be one is refused.
+  // The sandbox keeps no list of locations: only what cannot be one is refused.
   if (serverLocation !== undefined && !/^[a-z]{2}[a-z0-9_-]*$/.test(serverLocation)) invalid('serverLocation')
   if (ipAddress !== undefined && !isIPv4(ipAddress)) invalid('ipAddress')
   if (type !== undefined && !listTypes.includes(type)) refuse('INVALID_LIST_TYPE', 'callListType')
@@ -200,9 +203,8 @@ const theListOfTheCallService = (account: AccountState, params: Params): ListRow
 
 const tasksIn = (account: AccountState, { listId }: ListRow): TaskRow[] => tasks.rows(account).filter(row => row.listId === listId)
 
-/** Cancels tasks that are still to be called, and completes the list when none is left. */
-function cancel(account: AccountState, list: ListRow, chosen: TaskRow[]): void {
-  for (const task of chosen) task.statusId = state.canceled
+/** Completes a list of which nothing is left to be called. */
+function settle(account: AccountState, list: ListRow): void {
   if (list.status === 'In progress' && !tasksIn(account, list).some(isOpen)) Object.assign(list, { status: 'Completed', dtComplete: now() })
 }
 
@@ -291,8 +293,7 @@ export const methods: Record<string, Method> = {
       const { taskId, taskUuid, taskPriority } = change as Record<string, unknown>
       return Number.isInteger(taskPriority) && (Number.isInteger(taskId) || typeof taskUuid === 'string')
     }
-    if (!Array.isArray(wanted) || wanted.length === 0 || !wanted.every(isChange))
-      return refuse('INVALID', 'tasks', "The 'tasks' parameter is invalid.")
+    if (!Array.isArray(wanted) || wanted.length === 0 || !wanted.every(isChange)) return invalid('tasks')
     const within = tasksIn(account, list)
     const results = wanted.map(({ taskId, taskUuid, taskPriority }) => {
       const task = within.find(row => (taskId === undefined ? row.taskUuid === taskUuid : row.taskId === taskId))
@@ -316,9 +317,10 @@ export const methods: Record<string, Method> = {
       const which = typeof name === 'number' ? { task_id: name, task_uuid: task?.taskUuid } : { task_id: task?.taskId, task_uuid: name }
       if (!task) return { ...which, result: false, error_msg: 'The task is not found.' }
       if (!isOpen(task)) return { ...which, result: false, error_msg: 'The task is already processed.' }
-      cancel(account, list, [task])
+      task.statusId = state.canceled
       return { ...which, result: true }
     })
+    settle(account, list)
     const [{ task_id: taskId, task_uuid: taskUuid, result, error_msg: errorMsg }] = outcomes as [
       { error_msg?: string } & (typeof outcomes)[0]
     ]
@@ -330,13 +332,9 @@ export const methods: Record<string, Method> = {
     const list = theList(account, params)
     const batchIds = params.need('batchIds', params.texts('batchIds'))
     const within = tasksIn(account, list)
-    if (batchIds.some(id => !within.some(task => task.batchId === id)))
-      refuse('INVALID', 'batchIds', "The 'batch_ids' parameter is invalid.")
-    cancel(
-      account,
-      list,
-      within.filter(task => batchIds.includes(task.batchId) && isOpen(task))
-    )
+    if (batchIds.some(id => !within.some(task => task.batchId === id))) invalid('batchIds')
+    for (const task of within) if (batchIds.includes(task.batchId) && isOpen(task)) task.statusId = state.canceled
+    settle(account, list)
     return { result: true }
   }
 }

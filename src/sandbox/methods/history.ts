@@ -69,6 +69,13 @@ function spanOf(params: Params): (time: string) => boolean {
   return time => (from === undefined || time >= from) && (to === undefined || time <= to)
 }
 
+/** Whose rows a call looks for: the account's own, unless it asks for children. */
+function ownersOf(params: Params, { accountId: own }: AccountState, childrenOnly: string): (accountId: number) => boolean {
+  const ids = params.ids('childAccountId')
+  if (ids === undefined && !params.flag(childrenOnly)) return id => id === own
+  return id => id !== own && among(ids, id)
+}
+
 /** Ids of the things looked for. */
 function soughtIds(params: Params, name: string): number[] | 'all' | undefined {
   const ids = params.ids(name)
@@ -92,6 +99,7 @@ function remoteNumbers(params: Params): string[] | undefined {
 
 /** The sessions that a call looks for, oldest first. */
 export function soughtSessions(params: Params, account: AccountState): SessionRow[] {
+  const owns = ownersOf(params, account, 'childrenCallsOnly')
   const within = spanOf(params)
   const ids = soughtIds(params, 'callSessionHistoryId')
   const application = chosenApplications(account, params)?.[0]
@@ -103,19 +111,15 @@ export function soughtSessions(params: Params, account: AccountState): SessionRo
   const shortest = params.number('minDuration')
   const longest = params.number('maxDuration')
   const aboutCalls = local ?? remote ?? shortest ?? longest
-  const childIds = params.ids('childAccountId')
-  const childrenOnly = params.flag('childrenCallsOnly')
   return [...past(account).sessions, ...newSessions.rows(account)].filter(
     row =>
       within(row.startDate) &&
+      owns(row.accountId ?? account.accountId) &&
       among(ids, row.callSessionHistoryId) &&
       (application === undefined || row.applicationId === application.applicationId) &&
       (ruleName === undefined || row.ruleName === ruleName) &&
       (customData === undefined || row.customData === customData) &&
       among(userIds, row.userId) &&
-      // Children have histories of their own.
-      (childIds === undefined || (childIds !== 'all' && childIds.includes(account.accountId))) &&
-      !childrenOnly &&
       (aboutCalls === undefined ||
         row.calls.some(
           call =>
@@ -131,6 +135,7 @@ const typeNames: readonly string[] = (TransactionType as unknown as { enum: stri
 
 /** The transactions that a call looks for, oldest first. */
 export function soughtTransactions(params: Params, account: AccountState): TransactionRow[] {
+  const owns = ownersOf(params, account, 'childrenTransactionsOnly')
   const within = spanOf(params)
   const ids = soughtIds(params, 'transactionId')
   const types = params.texts('transactionType')
@@ -139,8 +144,6 @@ export function soughtTransactions(params: Params, account: AccountState): Trans
   const reference = params.text('paymentReference')
   const userIds = params.ids('userId')
   const usersOnly = params.flag('usersTransactionsOnly')
-  const childIds = params.ids('childAccountId')
-  const childrenOnly = params.flag('childrenTransactionsOnly')
   const subscriptionIds = params.ids('subscriptionId')
   const subscriptionNames = params.texts('subscriptionName')
   const resourceTypes = params.texts('resourceType')
@@ -151,6 +154,7 @@ export function soughtTransactions(params: Params, account: AccountState): Trans
     .filter(
       row =>
         within(row[dated]) &&
+        owns(Number(row.accountId)) &&
         (row.isUncommitted ?? false) === held &&
         among(ids, row.transactionId) &&
         among(types, row.transactionType) &&
@@ -158,8 +162,6 @@ export function soughtTransactions(params: Params, account: AccountState): Trans
         (reference === undefined || row.paymentReference === reference) &&
         among(userIds, row.userId) &&
         (!usersOnly || row.userId !== undefined) &&
-        (childIds === undefined || (childIds !== 'all' && childIds.includes(account.accountId))) &&
-        !childrenOnly &&
         among(subscriptionIds, row.subscriptionId) &&
         among(subscriptionNames, row.subscriptionName) &&
         among(resourceTypes, row.resourceType) &&

@@ -1,5 +1,6 @@
 import type { SandboxAccount } from '../auth.ts'
 import type { Params } from '../dialect.ts'
+import type { FileAnswer } from '../file-answer.ts'
 import type { AccountState } from '../state.ts'
 import * as account from './account.ts'
 import * as adminRoles from './admin-roles.ts'
@@ -8,16 +9,27 @@ import * as applications from './applications.ts'
 import * as authorizedIps from './authorized-ips.ts'
 import * as callLists from './call-lists.ts'
 import * as callerIds from './caller-ids.ts'
+import * as conferences from './conferences.ts'
+import * as dialogflowKeys from './dialogflow-keys.ts'
+import * as history from './history.ts'
+import * as historyReports from './history-reports.ts'
+import * as invoices from './invoices.ts'
+import * as keyValues from './key-values.ts'
 import * as outboundTestNumber from './outbound-test-number.ts'
 import * as phoneNumbers from './phone-numbers.ts'
 import * as pstnBlacklist from './pstn-blacklist.ts'
 import * as queues from './queues.ts'
+import * as recordStorages from './record-storages.ts'
+import * as roles from './roles.ts'
 import * as rules from './rules.ts'
+import * as secrets from './secrets.ts'
 import * as sipRegistrations from './sip-registrations.ts'
 import * as sipWhitelist from './sip-whitelist.ts'
 import * as skills from './skills.ts'
 import * as smartQueues from './smart-queues.ts'
+import * as sms from './sms.ts'
 import * as users from './users.ts'
+import * as whatsappNumbers from './whatsapp-numbers.ts'
 
 /** What a method may want to know beside its parameters. */
 export interface Context {
@@ -27,8 +39,8 @@ export interface Context {
   byApiKey: boolean
 }
 
-/** Answers a call from, or into, an account's state: in REST words, which the dialect writes in the upstream's. Throws Refused. */
-export type Method = (params: Params, account: AccountState, context: Context) => Record<string, unknown>
+/** Answers a call from, or into, an account's state: in REST words, which the dialect writes in the upstream's, or with a file. Throws Refused. */
+export type Method = (params: Params, account: AccountState, context: Context) => Record<string, unknown> | FileAnswer
 
 /** A section of the upstream: its methods, and what a demonstration account holds to begin with. */
 interface Section {
@@ -53,7 +65,18 @@ const sections: Section[] = [
   phoneNumbers,
   pstnBlacklist,
   sipRegistrations,
-  sipWhitelist
+  sipWhitelist,
+  conferences,
+  dialogflowKeys,
+  history,
+  historyReports,
+  invoices,
+  keyValues,
+  recordStorages,
+  roles,
+  secrets,
+  sms,
+  whatsappNumbers
 ]
 
 export const methods = new Map(sections.flatMap(section => Object.entries(section.methods)))

@@ -71,8 +71,8 @@ export const methods: Record<string, Method> = {
 
   GetKeyValueItem(params, account) {
     const key = theKey(params)
-    // A key that is not there is no error: the answer has no result.
-    return { result: living(account, params).find(row => row.key === key) }
+    // A key that is not there is no error: the result holds nothing.
+    return { result: living(account, params).find(row => row.key === key) ?? {} }
   },
 
   GetKeyValueItems(params, account) {
