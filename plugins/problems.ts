@@ -83,6 +83,15 @@ function withLaterParts(problem: Problem, request: FastifyRequest): Problem {
   return errors.length > problem.errors.length ? invalid(errors) : problem
 }
 
+const isEncoded = (text: string): boolean => {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const verbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** Answers a failure that Fastify meets before there is a route, such as a malformed URL. */
@@ -117,6 +126,13 @@ export default fp(
           problem.type
         )
       return send(problem, request, reply, base)
+    })
+    // The router decodes the path and refuses what it cannot; the query's parser takes anything, so that `%zz` would become a value.
+    app.addHook('onRequest', (request, _reply, next) => {
+      const at = request.url.indexOf('?')
+      if (at >= 0 && request.url.indexOf('%', at) >= 0 && !isEncoded(request.url.slice(at + 1)))
+        return next(new Problem('malformed-url', 'The query holds a bad percent-encoding.'))
+      next()
     })
     app.setNotFoundHandler((request, reply) => send(new Problem('not-found', 'Nothing is served at this address.'), request, reply, base))
 

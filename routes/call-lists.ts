@@ -50,6 +50,7 @@ import { endpoint } from '../src/endpoint.ts'
 import { created, done, fields, first, outcomes, page } from '../src/reply.ts'
 import type { Upload } from '../src/upload.ts'
 import { invalid } from '../src/validation.ts'
+import { toUpstreamTime } from '../src/voximplant/wire.ts'
 
 const tag = 'Call lists'
 const listId = id('The call list.')
@@ -67,14 +68,15 @@ const bodies =
 type Row = Record<string, string | number | boolean>
 
 function unixSeconds(instant: string, pointer: string): number {
-  const ms = Date.parse(instant)
-  if (Number.isNaN(ms)) throw invalid([{ in: 'body', pointer, detail: 'is no instant' }])
-  return Math.floor(ms / 1000)
+  if (toUpstreamTime(instant) === undefined)
+    throw invalid([{ in: 'body', pointer, detail: 'is not an instant between the years 0000 and 9999 in UTC' }])
+  return Math.floor(Date.parse(instant) / 1000)
 }
 
 const tasksUpload: Upload = {
   type: 'text/csv',
   filename: 'tasks.csv',
+  example: 'phone;name;__task_uuid\n14155550101;Ada;order-4711\n',
   rows: {
     name: 'tasks',
     schema: CallListTasks,

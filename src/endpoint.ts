@@ -202,7 +202,7 @@ function problemResponses({ all, reply }: Endpoint, takesBody: boolean, addresse
   if (addressed || reply.mayBeMissing) types.push('not-found')
   if (!facts.safe) types.push('already-exists', 'invalid-value', 'outcome-unknown')
   else types.push('invalid-value', 'upstream-timeout')
-  if (takesBody) types.push('payload-too-large', 'unsupported-media-type')
+  if (takesBody) types.push('payload-too-large', 'unsupported-media-type', 'request-timeout')
   if (facts.costsMoney) types.push('payment-required')
   if (all) types.push('count-differs')
   return Object.fromEntries(types.map(type => [new Problem(type, '').status, { description: `problem:${type}` }]))

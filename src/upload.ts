@@ -12,6 +12,8 @@ export interface Upload {
   type: string
   /** What the file is called where the caller gives it no name. */
   filename: string
+  /** A small file of the kind, for the document. */
+  example: string
   /** The field of a JSON body that stands in the file's place. */
   rows: {
     name: string
@@ -79,7 +81,7 @@ export function compileUpload(
     body: {
       content: {
         'multipart/form-data': { schema: strict(fields) },
-        [type]: { schema: Type.String({ description: file.description, ...(file.examples ? { examples: file.examples } : {}) }) },
+        [type]: { schema: Type.String({ description: file.description as string, examples: [declared.example] }) },
         'application/json': { schema: strict({ [rows.name]: rows.schema, ...texts, ...rows.fields }) }
       }
     }

@@ -66,7 +66,13 @@ const bugs: Bug[] = [
       GetSmartQueueRealtimeMetrics: 'sq_queue_name report_type user_name',
       GetSmartQueueDayHistory: 'sq_queue_name report_type user_name',
       A2PSendSms: 'dst_numbers',
-      GetRecordStorages: 'record_storage_name'
+      GetRecordStorages: 'record_storage_name',
+      GetCallHistoryAsync: 'local_number remote_number',
+      GetBriefCallHistory: 'local_number remote_number',
+      GetTransactionHistoryAsync: 'transaction_type subscription_name resource_type price_group_name',
+      RequestSmartQueueHistory: 'report_type sq_queue_name user_name',
+      GetHistoryReports: 'history_type application_name',
+      GetPhoneNumberReports: 'report_type'
     }
   },
   {
@@ -101,7 +107,12 @@ const bugs: Bug[] = [
       SQ_AddQueue: 'fallback_agent_selection',
       SQ_SetQueueInfo: 'fallback_agent_selection',
       GetSmsHistory: 'timezone',
-      GetRecordStorages: 'with_private'
+      GetRecordStorages: 'with_private',
+      CreateCallList: 'reference_ip',
+      AppendToCallList: 'list_name',
+      GetCallHistoryAsync: 'timezone',
+      GetBriefCallHistory: 'timezone',
+      GetTransactionHistoryAsync: 'payment_reference timezone'
     }
   }
 ]

@@ -75,10 +75,11 @@ t.test('every error code, through the service', async t => {
   const service = await startOn(t, upstream.origin)
   for (const [code, want] of Object.entries(expected)) {
     upstream.behave((_, response) => response.end(JSON.stringify({ error: { code: Number(code), msg: `the words of ${code}` } })))
-    const { status, body, headers } = await service.call('GET', '/skills')
+    // A method without parameters, so that no code is about a field of the request.
+    const { status, body, headers } = await service.call('GET', '/outbound-test-number')
     t.equal(status, want.status, `${code} ${want.name}`)
     t.equal(body.code, want.type)
-    t.match(body.upstream, { method: 'GetSkills', code: Number(code), name: want.name, message: `the words of ${code}` })
+    t.match(body.upstream, { method: 'GetOutboundTestPhoneNumbers', code: Number(code), name: want.name, message: `the words of ${code}` })
     if (want.type === 'rate-limited' || want.type === 'upstream-unavailable') t.ok(headers['retry-after'], 'Retry-After')
   }
 })
