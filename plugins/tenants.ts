@@ -23,8 +23,8 @@ export interface Tenants {
   onForget(hook: (tenantId: string) => void): void
 }
 
-/** A cache with a short life: one load at a time per key, failures are not kept. Bounded, oldest out first. */
-export function createCache<V>(ttl: number, load: (key: string) => Promise<V>, max = 10_000) {
+/** A cache with a short life: one load at a time per key, told of the value before; failures are not kept. Bounded, oldest out first. */
+export function createCache<V>(ttl: number, load: (key: string, before: V | undefined) => Promise<V>, max = 10_000) {
   const entries = new Map<string, { value: V; until: number }>()
   const loading = new Map<string, Promise<V>>()
   return {
@@ -33,7 +33,7 @@ export function createCache<V>(ttl: number, load: (key: string) => Promise<V>, m
       if (entry && Date.now() < entry.until) return entry.value
       let pending = loading.get(key)
       if (!pending) {
-        const started: Promise<V> = load(key)
+        const started: Promise<V> = load(key, entry?.value)
           .then(value => {
             // Forgotten while it was loaded: what was read may be old already.
             if (loading.get(key) !== started) return value
@@ -94,9 +94,14 @@ export default fp(
         }
       )
     })
-    const accounts = createCache<Account | undefined>(cacheTtl * 12, async tenantId => {
-      const [tenant, credential] = await Promise.all([store.tenant(tenantId), store.credential(tenantId)])
-      return tenant && credential && { tenantId, origin: tenant.apiHost ? `https://${tenant.apiHost}` : origin, credential }
+    // An account lives as long as its credential's version: tokens and connections hang on it, and opening a sealed key takes its time.
+    const accounts = createCache<{ account: Account; version: number } | undefined>(cacheTtl, async (tenantId, before) => {
+      const tenant = await store.tenant(tenantId)
+      if (tenant?.credentialVersion === undefined) return undefined
+      const to = tenant.apiHost ? `https://${tenant.apiHost}` : origin
+      if (before?.version === tenant.credentialVersion && before.account.origin === to) return before
+      const credential = await store.credential(tenantId)
+      return credential && { account: { tenantId, origin: to, credential }, version: tenant.credentialVersion }
     })
 
     const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined =>
@@ -110,7 +115,10 @@ export default fp(
         const known = keys.get(parsed.keyId)
         return known instanceof Promise ? known.then(value => admit(value, parsed.hash)) : admit(known, parsed.hash)
       },
-      account: tenantId => accounts.get(tenantId),
+      account(tenantId) {
+        const found = accounts.get(tenantId)
+        return found instanceof Promise ? found.then(value => value?.account) : found?.account
+      },
       forget(tenantId) {
         keys.deleteWhere(key => key === undefined || key.tenantId === tenantId)
         accounts.delete(tenantId)

@@ -47,7 +47,7 @@ export default fp(
     }
     const drift = { unknown: (field: string) => count(unknown, field), unreadable: (field: string) => count(unreadable, field) }
     const client: Client = createClient({ ...options.client, drift })
-    const { timeout: answerTimeout, maxAnswerBytes } = options.client
+    const { timeout: answerTimeout, headersTimeout: stallTimeout, maxAnswerBytes } = options.client
     app.decorate('drift', { unknown, unreadable })
     app.tenants.onForget(tenantId => client.forget(tenantId))
     app.addHook('onClose', () => client.close())
@@ -97,6 +97,7 @@ export default fp(
         try {
           return (await upload(await connection(this), call, {
             timeout: options.uploadTimeout,
+            stallTimeout,
             answerTimeout,
             maxAnswerBytes,
             drift

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfig } from './config.ts'
 import { readCredentials } from './tenants/credentials.ts'
-import { sqliteDialect } from './tenants/sqlite.ts'
+import { dialectOf } from './tenants/database.ts'
 import { openStore, type Store } from './tenants/store.ts'
 import { createVault, readMasterKey } from './tenants/vault.ts'
 
@@ -16,7 +16,7 @@ const help = `Usage: npm run -s voxgate -- <command>     (in a container: node s
   keys create <tenant> --name <name> --scope <scope> [--scope ...] [--expires <RFC 3339>]
   keys revoke <key id>
 
-It works on the database in DATA_DIR with the master key in MASTER_KEY or MASTER_KEY_FILE, as the service does.
+It works on the database in DATABASE_URL, or in DATA_DIR, with the master key in MASTER_KEY or MASTER_KEY_FILE, as the service does.
 A running service takes changes over within CACHE_TTL.`
 
 const { positionals, values } = parseArgs({
@@ -111,7 +111,7 @@ try {
     const config = readConfig(process.env)
     const masterKey = config.MASTER_KEY || readFileSync(config.MASTER_KEY_FILE || join(config.DATA_DIR, 'master.key'), 'utf8')
     mkdirSync(config.DATA_DIR, { recursive: true, mode: 0o700 })
-    const store = await openStore(sqliteDialect(join(config.DATA_DIR, 'voxgate.db')), createVault(readMasterKey(masterKey)))
+    const store = await openStore(dialectOf(config), createVault(readMasterKey(masterKey)))
     try {
       await command(store, positionals[2])
     } finally {

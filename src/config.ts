@@ -33,6 +33,12 @@ export const settings = Type.Object({
     default: './data',
     description: 'Where the embedded database, the development master key and the sandbox keep their files'
   }),
+  DATABASE_URL: Type.String({
+    default: '',
+    pattern: '^(|postgres(ql)?://.+)$',
+    description:
+      'A PostgreSQL database, shared by many replicas: `postgres://user:password@host:5432/voxgate`; without it SQLite in DATA_DIR, for one'
+  }),
   MASTER_KEY: Type.String({
     default: '',
     description: "The key that seals the tenants' secrets: 32 bytes in base64 (`openssl rand -base64 32`)"

@@ -38,8 +38,12 @@ const lastCharacter: Partial<Record<BufferEncoding, number>> = { latin1: 0xff, a
 
 const inBody = (pointer: string, detail: string): Violation => ({ in: 'body', pointer, detail })
 const segment = (name: string): string => name.replace(/~/g, '~0').replace(/\//g, '~1')
-const plain = (cell: Cell): string =>
-  typeof cell === 'number' && String(cell).includes('e') ? cell.toFixed(20).replace(/\.?0+$/, '') : String(cell)
+/** A cell as text; numbers without an exponent. */
+const plain = (cell: Cell): string => {
+  const text = String(cell)
+  if (typeof cell !== 'number' || !text.includes('e')) return text
+  return Number.isInteger(cell) ? String(BigInt(cell)) : cell.toFixed(20).replace(/\.?0+$/, '')
+}
 
 /**
  * Writes rows as CSV. `pointer` is where they stand in the body, as `/tasks`. Throws Problem when the marks contradict one another and when

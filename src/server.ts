@@ -1,11 +1,10 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { build } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { demoTenant } from './demo.ts'
 import { developmentMasterKey, startEmbeddedSandbox } from './embedded.ts'
-import { sqliteDialect } from './tenants/sqlite.ts'
+import { dialectOf } from './tenants/database.ts'
 import { openStore, WrongMasterKey } from './tenants/store.ts'
 import { createVault, readMasterKey } from './tenants/vault.ts'
 
@@ -24,7 +23,7 @@ async function start(): Promise<void> {
     masterKey = development.text
     if (development.made) say(`A development master key was made: ${development.file}. In production set MASTER_KEY or MASTER_KEY_FILE.`)
   }
-  const store = await openStore(sqliteDialect(join(config.DATA_DIR, 'voxgate.db')), createVault(readMasterKey(masterKey)))
+  const store = await openStore(dialectOf(config), createVault(readMasterKey(masterKey)))
   const demo = sandboxed ? await demoTenant(store, config.DATA_DIR) : undefined
   const embedded = sandboxed ? await startEmbeddedSandbox(store, config.DATA_DIR) : undefined
   const app = await build({

@@ -459,7 +459,7 @@ const adjustments: Record<string, { reason: string; add?: string[]; omit?: strin
     [
       ['getSmartQueueRealtimeMetrics', 'sqQueueName'],
       ['getSmartQueueDayMetrics', 'sqQueueId'],
-      ['createSmartQueuesReport', 'sqQueueName']
+      ['createSmartQueuesReport', 'sqQueueId']
     ].flatMap(([id, queues]) =>
       ['minimal', 'by name'].map(extent => [
         `${id} ${extent}`,
@@ -527,7 +527,10 @@ t.test('every operation answers as published', async t => {
     for (const [name, values] of found) pool.set(name, [...values, ...(pool.get(name) ?? [])])
     const full = adjust?.add ? variants.full!(operation, pool) : {}
     const chosen = variants[extent]!(operation, pool)
-    for (const name of adjust?.add ?? []) chosen[name] = full[name]
+    for (const name of adjust?.add ?? []) {
+      if (!(name in full)) throw new Error(`${operation.id} has no field ${name}`)
+      chosen[name] = full[name]
+    }
     for (const name of adjust?.omit ?? []) delete chosen[name]
     Object.assign(chosen, adjust?.set)
     const { input, answer } = await make(call, operation, chosen)

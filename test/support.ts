@@ -1,4 +1,5 @@
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { build, operations } from '../src/app.ts'
 import { type Config, readConfig } from '../src/config.ts'
@@ -78,6 +79,37 @@ export interface ServiceOptions {
 }
 
 export const allScopes = ['*', 'bulk', 'spend', 'secrets']
+
+/**
+ * The services that tests use where they answer on this machine. `missing` says why not, for a test's `skip`; under CI=true that is a failure
+ * instead, so that a pipeline never goes green by leaving tests out.
+ */
+export async function services() {
+  const answers = (port: number) =>
+    new Promise<boolean>(resolve => {
+      const socket = connect({ host: '127.0.0.1', port, timeout: 1000 })
+      const end = (answer: boolean) => {
+        socket.destroy()
+        resolve(answer)
+      }
+      socket
+        .on('connect', () => end(true))
+        .on('error', () => end(false))
+        .on('timeout', () => end(false))
+    })
+  const missing = (name: string, port: number, there: boolean): string | false => {
+    if (there) return false
+    if (process.env.CI === 'true') throw new Error(`${name} does not answer on 127.0.0.1:${port}, and CI=true`)
+    return `${name} does not answer on 127.0.0.1:${port}`
+  }
+  const port = 5432
+  return {
+    postgres: {
+      missing: missing('PostgreSQL', port, await answers(port)),
+      url: (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`
+    }
+  }
+}
 
 /** A configuration for tests: quiet, and the settings given. */
 export const testConfig = (env: Record<string, string> = {}): Config =>

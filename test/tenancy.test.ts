@@ -1,19 +1,10 @@
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
 import t from 'tap'
 import { createCache } from '../plugins/tenants.ts'
 import { createKey, parseKey, sameHash } from '../src/tenants/keys.ts'
-import { sqliteDialect } from '../src/tenants/sqlite.ts'
-import { openStore, WrongMasterKey } from '../src/tenants/store.ts'
 import { createVault, open, readMasterKey, SealError, seal } from '../src/tenants/vault.ts'
-import { allScopes, createCredential, startService } from './support.ts'
+import { allScopes, startService } from './support.ts'
 
 t.test('API keys', async t => {
   const { key, keyId, hash } = createKey()
@@ -77,85 +68,6 @@ t.test('sealing', async t => {
     t.throws(() => readMasterKey(bad), /32 bytes in base64/)
   const good = randomBytes(32)
   t.same(readMasterKey(`${good.toString('base64')}\n`), good)
-})
-
-t.test('the store', async t => {
-  const dir = mkdtempSync(join(tmpdir(), 'voxgate-'))
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
-  const file = join(dir, 'voxgate.db')
-  const masterKey = randomBytes(32)
-  const credential = createCredential(7)
-  const run = promisify(execFile)
-  const child = fileURLToPath(new URL('./children/store-writer.ts', import.meta.url))
-  const writers = await Promise.all(
-    Array.from({ length: 4 }, () =>
-      run(process.execPath, [child, file, masterKey.toString('base64'), Buffer.from(credential.privateKey).toString('base64'), '5'])
-    )
-  )
-  const versions = writers.flatMap(({ stdout }) => JSON.parse(stdout) as number[])
-  t.same(
-    versions.toSorted((a, b) => a - b),
-    Array.from({ length: 20 }, (_, i) => i + 1),
-    'four processes that start at once migrate once, and each write gets a version of its own'
-  )
-  const store = await openStore(sqliteDialect(file), createVault(masterKey))
-  await t.rejects(store.createTenant({ tenantId: 'acme', name: 'Again', accountId: 8 }), /UNIQUE/)
-  t.match(
-    await store.tenant('acme'),
-    { tenantId: 'acme', name: 'Acme', accountId: 7, enabled: true, limits: { rate: 5 } },
-    'what another process wrote'
-  )
-  t.equal(await store.tenant('nobody'), undefined)
-  await store.createTenant({ tenantId: 'bare', name: 'Bare', accountId: 9 })
-  t.equal(await store.credential('bare'), undefined, 'no credential yet')
-  t.match(await store.putCredential('acme', credential), { version: 21, keyId: 'key-7', accountId: 7, fingerprint: /^SHA256:/ })
-  t.match(
-    await store.putCredential('acme', { kind: 'api-key', accountId: 7, apiKey: 'legacy-api-key' }),
-    { version: 22 },
-    'versions are appended'
-  )
-  t.match(await store.credential('acme'), { kind: 'api-key', apiKey: 'legacy-api-key' }, 'and the last one is in use')
-  await t.rejects(store.putCredential('nobody', credential))
-  t.equal((await store.credential('acme'))?.kind, 'api-key')
-  await store.putCredential('acme', credential)
-  t.match(await store.credential('acme'), { kind: 'key', keyId: 'key-7' })
-  const { key, keyId } = await store.createKey('acme', { name: 'ci', scopes: ['users:read'] })
-  t.match(await store.key(keyId), { tenantId: 'acme', scopes: ['users:read'] })
-  await store.revokeKey(keyId)
-  t.ok((await store.key(keyId))!.revokedAt)
-  await store.close()
-
-  const bytes = Buffer.concat(
-    [file, `${file}-wal`].map(path => {
-      try {
-        return readFileSync(path)
-      } catch {
-        return Buffer.alloc(0)
-      }
-    })
-  ).toString('latin1')
-  t.ok(bytes.includes('acme'), 'the scan reads the right file')
-  const body = credential.privateKey.split('\n')[5]!
-  for (const secret of [body, 'legacy-api-key', key.split('_')[2]!, masterKey.toString('latin1'), masterKey.toString('base64')])
-    t.notOk(bytes.includes(secret), 'no secret stands in the file')
-
-  await t.rejects(openStore(sqliteDialect(file), createVault(randomBytes(32))), WrongMasterKey, 'another master key is refused at once')
-
-  // A sealed credential moved to another tenant does not open there.
-  const again = await openStore(sqliteDialect(file), createVault(masterKey))
-  await again.createTenant({ tenantId: 'thief', name: 'Thief', accountId: 7 })
-  const raw = new DatabaseSync(file)
-  raw.exec(
-    "insert into credentials select 'thief', version, kind, account_id, key_id, fingerprint, sealed, created_at from credentials where tenant_id = 'acme'"
-  )
-  raw.exec("update tenants set credential_version = 23 where tenant_id = 'thief'")
-  await t.rejects(again.credential('thief'), SealError)
-  raw.exec("update tenants set data_key = (select data_key from tenants where tenant_id = 'acme') where tenant_id = 'thief'")
-  await t.rejects(again.credential('thief'), SealError, 'nor with the data key moved too')
-  raw.exec("update credentials set account_id = 8 where tenant_id = 'acme'")
-  await t.rejects(again.credential('acme'), SealError, 'nor for another account')
-  raw.close()
-  await again.close()
 })
 
 t.test('the cache', async t => {

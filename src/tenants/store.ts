@@ -54,6 +54,8 @@ export interface Tenant {
   /** Settings of its own: rate and concurrency limits. */
   limits: Record<string, unknown>
   createdAt: string
+  /** The version of the credential in use; undefined while there is none. */
+  credentialVersion: number | undefined
 }
 
 /** What is kept of an API key. */
@@ -180,17 +182,14 @@ function createStore(database: Kysely<Tables>, vault: Vault): Store {
     },
     putCredential: (tenantId, credential) =>
       database.transaction().execute(async transaction => {
-        const { data_key } = await transaction
-          .selectFrom('tenants')
-          .select('data_key')
+        // The update locks the tenant's row, so that of two writers each gets a version of its own.
+        const { data_key, credential_version } = await transaction
+          .updateTable('tenants')
+          .set(({ fn, lit, eb }) => ({ credential_version: eb(fn.coalesce('credential_version', lit(0)), '+', 1) }))
           .where('tenant_id', '=', tenantId)
+          .returning(['data_key', 'credential_version'])
           .executeTakeFirstOrThrow()
-        const { last } = await transaction
-          .selectFrom('credentials')
-          .select(({ fn }) => fn.max('version').as('last'))
-          .where('tenant_id', '=', tenantId)
-          .executeTakeFirstOrThrow()
-        const version = ((last as number | null) ?? 0) + 1
+        const version = credential_version!
         const secret = credential.kind === 'key' ? credential.privateKey : credential.apiKey
         const status: CredentialStatus = {
           version,
@@ -213,7 +212,6 @@ function createStore(database: Kysely<Tables>, vault: Vault): Store {
             created_at: status.createdAt
           })
           .execute()
-        await transaction.updateTable('tenants').set({ credential_version: version }).where('tenant_id', '=', tenantId).execute()
         return status
       }),
     async credential(tenantId) {
@@ -303,7 +301,8 @@ const tenantOf = (row: Tables['tenants']): Tenant => ({
   accountId: row.account_id,
   apiHost: row.api_host ?? undefined,
   limits: JSON.parse(row.limits),
-  createdAt: row.created_at
+  createdAt: row.created_at,
+  credentialVersion: row.credential_version ?? undefined
 })
 
 function fingerprintOf(credential: CredentialInput): string {

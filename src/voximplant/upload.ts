@@ -35,8 +35,9 @@ export interface UploadCall {
 }
 
 export interface UploadOptions {
-  /** Milliseconds: until everything is sent, and from there to the answer. */
+  /** Milliseconds: until everything is sent, for which the upstream takes nothing of it, and from the last byte to the answer. */
   timeout: number
+  stallTimeout: number
   answerTimeout: number
   /** The longest answer that is read, in bytes. */
   maxAnswerBytes: number
@@ -56,7 +57,7 @@ const mediaType = /^[\w.+-]+\/[\w.+-]+(; ?[\w-]+=[\w."+:-]+)*$/
 export async function upload(
   { pool, headers, params }: Connection,
   { method, decode, answers, before, file, after, gone }: UploadCall,
-  { timeout, answerTimeout, maxAnswerBytes, drift }: UploadOptions
+  { timeout, stallTimeout, answerTimeout, maxAnswerBytes, drift }: UploadOptions
 ): Promise<Record<string, unknown>> {
   const boundary = `voxgate-${randomBytes(24).toString('hex')}`
   const textParts = (texts: Texts): string => {
@@ -84,6 +85,7 @@ export async function upload(
     if (over) return
     over = true
     clearTimeout(timer)
+    clearTimeout(stalled)
     gone.removeEventListener('abort', leave)
     if (error) reject(error)
     else resolve({ ...raw, text: Buffer.concat(chunks, bytes).toString() })
@@ -104,15 +106,19 @@ export async function upload(
   // What was sent completely is done, whether the caller hears of it or not.
   const leave = () => complete || cut(new Problem('malformed-body', 'The caller went away before the whole body had come.'))
   let timer = setTimeout(late, timeout)
+  // Nor does it show that the caller has gone as long as nothing can be read from it.
+  let stalled: NodeJS.Timeout | undefined
   gone.addEventListener('abort', leave)
   if (gone.aborted) leave()
 
   async function* body(): AsyncGenerator<Uint8Array> {
     try {
+      stalled = setTimeout(() => awaitsCaller || late(), stallTimeout)
       yield head
       awaitsCaller = true
       for await (const chunk of file.bytes) {
         awaitsCaller = false
+        stalled.refresh()
         yield chunk
         awaitsCaller = true
       }
@@ -121,6 +127,7 @@ export async function upload(
       // An answer before the end, such as a refusal.
       if (over) return
       awaitsCaller = false
+      clearTimeout(stalled)
       clearTimeout(timer)
       timer = setTimeout(late, answerTimeout)
       complete = true

@@ -1,10 +1,14 @@
+import { postgresDialect } from '../../src/tenants/postgres.ts'
 import { sqliteDialect } from '../../src/tenants/sqlite.ts'
 import { openStore } from '../../src/tenants/store.ts'
 import { createVault } from '../../src/tenants/vault.ts'
 
 /** One of several processes that open a store at once and write credentials: prints the versions it got. */
-const [file = '', masterKey = '', privateKey = '', writes = '1'] = process.argv.slice(2)
-const store = await openStore(sqliteDialect(file), createVault(Buffer.from(masterKey, 'base64')))
+const [database = '', masterKey = '', privateKey = '', writes = '1'] = process.argv.slice(2)
+const store = await openStore(
+  database.startsWith('postgres:') ? postgresDialect(database) : sqliteDialect(database),
+  createVault(Buffer.from(masterKey, 'base64'))
+)
 try {
   await store.createTenant({ tenantId: 'acme', name: 'Acme', accountId: 7, limits: { rate: 5 } })
 } catch {
