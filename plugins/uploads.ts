@@ -240,7 +240,8 @@ function discardRest({ raw }: FastifyRequest, reply: FastifyReply): void {
   reply.raw.once('finish', () => {
     if (raw.readableEnded || raw.destroyed) return
     raw.unpipe()
-    raw.resume()
+    // A reader that has not let go yet holds the stream; the listener has it flow from then on.
+    raw.on('data', () => {}).resume()
     const timer = setTimeout(() => raw.destroy(), lingering).unref()
     raw.once('close', () => clearTimeout(timer))
   })

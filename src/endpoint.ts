@@ -5,6 +5,7 @@ import { callForAll, everyFieldNames, everyFields, requireChoices } from './choi
 import { Problem, type ProblemType, type Violation } from './problem.ts'
 import { type Answer, locationOf, type Reply } from './reply.ts'
 import { compileUpload, type Upload, type UploadPlan } from './upload.ts'
+import { attachment } from './voximplant/download.ts'
 import { type Method, type MethodClass, methodClass } from './voximplant/methods.ts'
 import { compileAnswer, compileForm, type Decode, type Form, type FormOptions, mark, marked, toSnake } from './voximplant/wire.ts'
 
@@ -243,7 +244,7 @@ export function toRoute(operation: Operation, lookup: (id: string) => Operation,
 const passOn = (operation: Operation, name: string) => async (request: FastifyRequest, reply: FastifyReply) => {
   const input = { ...(request.params as object), ...(request.query as object) }
   const { headers, stream } = await request.download(operation, input, reply)
-  const disposition = (headers['content-disposition'] ?? `; filename="${locationOf(name, input)}"`).replace(/^[^;]*/, 'attachment')
+  const disposition = attachment(headers['content-disposition'], locationOf(name, input))
   reply.headers({ 'content-type': 'application/octet-stream', ...headers, 'content-disposition': disposition })
   // Fastify reads a stream to its end to throw it away.
   if (request.method === 'HEAD') stream.destroy()

@@ -91,8 +91,10 @@ function textReader(schema: TSchema): ReadText | undefined {
 }
 
 const readJson: ReadText = text => {
+  // A field given twice comes as a list of texts, which would pass for a list of JSON: as one text it does not.
+  if (typeof text !== 'string') return String(text)
   try {
-    return JSON.parse(text as string)
+    return JSON.parse(text)
   } catch {
     return text
   }

@@ -101,6 +101,50 @@ t.test('every parameter of a served method can be reached', async t => {
   )
 })
 
+t.test('lists that the upstream takes joined are bounded, without repetition and never empty', async t => {
+  const entries = 'the entries of a role are words of a list, not things that are lost'
+  const wide = new Exceptions({
+    'cancelCallListTasks taskId': 'the tasks of a call list come by the thousand',
+    'updateAdminRole allowedEntries': entries,
+    'updateAdminRole deniedEntries': entries
+  })
+  const wrong: string[] = []
+  let lists = 0
+  for (const { id, endpoint, form, class: facts } of operations) {
+    for (const { name, params } of form.fields) {
+      if (!params.some(({ kind }) => kind === 'id-list' || kind === 'text-list')) continue
+      const schema = target(endpoint.input.properties[name]!)
+      for (const list of (schema.anyOf ?? [schema]) as TSchema[]) {
+        lists++
+        const most = facts.destructive && !wide.covers(`${id} ${name}`) ? 100 : 1000
+        if (list.minItems !== 1 || list.uniqueItems !== true || !(list.maxItems <= most))
+          wrong.push(`${id} ${name}: ${list.minItems} to ${list.maxItems}, unique: ${list.uniqueItems}`)
+      }
+    }
+  }
+  t.strictSame(wrong, [])
+  t.strictSame(wide.stale, [], 'every exception is needed')
+  t.comment(`${lists} lists`)
+})
+
+t.test('verbs and statuses mean what they mean everywhere', async t => {
+  const statuses: Record<string, number[]> = {
+    GET: [200],
+    POST: [200, 201, 202, 204],
+    PUT: [200, 204],
+    PATCH: [200, 204],
+    DELETE: [200, 204]
+  }
+  const wrong: string[] = []
+  for (const { id, method, class: facts, endpoint } of operations) {
+    const { status } = endpoint.reply
+    if (!statuses[method]!.includes(status)) wrong.push(`${id}: ${method} answers ${status}`)
+    if ((method === 'GET') !== (facts.safe === true)) wrong.push(`${id}: ${method} of a method that is ${facts.safe ? '' : 'not '}safe`)
+    if (id.startsWith('create') && status !== 201 && status !== 202) wrong.push(`${id}: answers ${status}`)
+  }
+  t.strictSame(wrong, [])
+})
+
 // ---------------------------------------------------------------------------------------------------------------- the document
 
 interface DocumentedOperation {
@@ -503,8 +547,10 @@ t.test('every operation answers as published', async t => {
   let worlds = 0
   const newWorld = async () => {
     worlds++
-    const call = callerOf(await freshTenant(service))
-    return { call, pool: await populate(call, beginning) }
+    const tenant = await freshTenant(service)
+    const call = callerOf(tenant)
+    const get = (url: string) => service.call('GET', url, undefined, { headers: { authorization: `Bearer ${tenant.key}` } })
+    return { call, get, pool: await populate(call, beginning) }
   }
   // Accounts begin alike: what one of them holds is looked up once.
   const beginning = await explore(callerOf(await freshTenant(service)))
@@ -517,7 +563,7 @@ t.test('every operation answers as published', async t => {
     adjust: (typeof adjustments)[string] | undefined
   ): Promise<string | undefined> => {
     // What changes something gets a world of its own: the order of the catalogue has no say.
-    const { call, pool } = operation.class.safe ? calm : await newWorld()
+    const { call, get, pool } = operation.class.safe ? calm : await newWorld()
     const found: Pool = new Map()
     for (const id of adjust?.before ?? []) {
       const before = operations.find(({ id: other }) => other === id)!
@@ -538,6 +584,12 @@ t.test('every operation answers as published', async t => {
     statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
     const fault = published.faultOf(operation, answer)
     if (fault) wrong.push(`${operation.id} ${extent}: ${fault}`)
+    if (answer.status === 201 || answer.status === 202) {
+      const location = String(answer.headers.location)
+      const there = await get(location)
+      if (there.status !== 200)
+        wrong.push(`${operation.id} ${extent}: Location ${location} answers ${there.status} ${there.text.slice(0, 200)}`)
+    } else if (answer.headers.location !== undefined) wrong.push(`${operation.id} ${extent}: ${answer.status} with a Location`)
     if (answer.status === operation.endpoint.reply.status) return undefined
     return `${answer.status} ${answer.body?.detail ?? answer.text.slice(0, 200)} for ${JSON.stringify(requestOf(operation, input))}`
   }

@@ -179,3 +179,19 @@ const gunzip = (body: Buffer): string => {
     return ''
   }
 }
+
+/**
+ * A `content-disposition` that has the file saved, never shown, under the name it came with or another one. Names beyond ASCII, which come as
+ * bytes, are written as RFC 6266 has them: Node sends no such bytes.
+ */
+export function attachment(disposition: string | undefined, otherwise: string): string {
+  if (disposition === undefined) return `attachment; filename="${otherwise}"`
+  if (/^[\x20-\x7e]*$/.test(disposition)) return disposition.replace(/^[^;]*/, 'attachment')
+  const bytes = Buffer.from(disposition, 'latin1')
+  const text = bytes.toString().includes('\ufffd') ? disposition : bytes.toString()
+  const [, quoted, bare] = /;\s*filename=(?:"((?:[^"\\]|\\.)*)"|([^;]*))/i.exec(text) ?? []
+  const name = quoted?.replace(/\\(.)/g, '$1') ?? bare?.trim() ?? otherwise
+  const plain = name.replace(/[^\x20-\x7e]|["\\]/g, '_')
+  const coded = encodeURIComponent(name).replace(/['()*]/g, mark => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
+  return `attachment; filename="${plain}"; filename*=UTF-8''${coded}`
+}

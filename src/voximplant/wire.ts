@@ -176,8 +176,12 @@ export function fromUpstreamTime(text: string): string | undefined {
 
 const instantOf = (ms: number): string => new Date(ms).toISOString().replace('.000Z', 'Z')
 
+const halfCharacter = 'holds half of a surrogate pair, which is not a character'
+/** JSON text writes half of a surrogate pair as an escape, and nothing else in that range. */
+const brokenCharacter = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
+
 const escaped = (field: string, text: string): string => {
-  if (!text.isWellFormed()) throw new Unencodable(field, 'holds half of a surrogate pair, which is not a character')
+  if (!text.isWellFormed()) throw new Unencodable(field, halfCharacter)
   return encodeURIComponent(text)
 }
 
@@ -303,7 +307,14 @@ function textOf(name: string, kind: Kind): [ParamKind, (value: unknown) => strin
       ]
     case 'json': {
       const toWire = compileToWire(kind.schema, name)
-      return ['json-text', value => JSON.stringify(toWire(value))]
+      return [
+        'json-text',
+        value => {
+          const text = JSON.stringify(toWire(value))
+          if (brokenCharacter.test(text)) throw new Unencodable(name, halfCharacter)
+          return text
+        }
+      ]
     }
     case 'list': {
       const [itemKind, text] = textOf(name, kind.of)
