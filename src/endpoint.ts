@@ -5,6 +5,7 @@ import { callForAll, everyFieldNames, everyFields, requireChoices } from './choi
 import { Problem, type ProblemType, type Violation } from './problem.ts'
 import { type Answer, locationOf, type Reply } from './reply.ts'
 import { compileUpload, type Upload, type UploadPlan } from './upload.ts'
+import { invalid } from './validation.ts'
 import { attachment } from './voximplant/download.ts'
 import { type Method, type MethodClass, methodClass } from './voximplant/methods.ts'
 import { compileAnswer, compileForm, type Decode, type Form, type FormOptions, mark, marked, toSnake } from './voximplant/wire.ts'
@@ -237,7 +238,13 @@ export function toRoute(operation: Operation, lookup: (id: string) => Operation,
     reply.code(status)
     return body
   }
-  return { method, url, schema, handler, config: { operation } }
+  return { method, url, schema, handler, config: { operation }, ...(method === 'DELETE' ? { preValidation: refuseBody } : {}) }
+}
+
+/** What a caller puts into a body that is not read would be lost. */
+const refuseBody = async (request: FastifyRequest) => {
+  if (request.body !== undefined && request.body !== null)
+    throw invalid([{ in: 'body', pointer: '', detail: 'is not read by this method; send its fields in the query' }])
 }
 
 /** The handler of a download. */

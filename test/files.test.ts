@@ -619,6 +619,46 @@ t.test('what the upstream makes of a file', async t => {
   t.equal(answer.body.code, 'upstream-unreachable')
 })
 
+t.test('bodies that come too slowly', async t => {
+  const service = await start(t, undefined, { REQUEST_TIMEOUT: '300' })
+  const socket = await dial(service, '/applications', ['Content-Type: application/json', 'Content-Length: 100'], '{')
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  t.match(answer.toString(), /^HTTP\/1\.1 408 .*"request-timeout"/s, 'JSON')
+  socket.destroy()
+  const upload = await dial(service, csvUrl(), ['Content-Type: text/csv', 'Content-Length: 6'], 'pho')
+  await sleep(600)
+  upload.write('ne\n')
+  const [late] = (await once(upload, 'data')) as [Buffer]
+  t.notMatch(late.toString(), /^HTTP\/1\.1 408/, 'files have longer')
+  upload.destroy()
+})
+
+t.test('the document tells how files come and go', async t => {
+  const service = await start(t, undefined)
+  const { paths } = (await service.call('GET', '/openapi.json')).body
+  for (const path of ['/call-lists', '/call-lists/{listId}/tasks']) {
+    const { requestBody, parameters } = paths[path].post
+    t.strictSame(Object.keys(requestBody.content).sort(), ['application/json', 'multipart/form-data', 'text/csv'])
+    const { properties, required } = requestBody.content['multipart/form-data'].schema
+    t.match(properties.fileContent, { type: 'string', format: 'binary' })
+    t.ok(required.includes('fileContent'))
+    const inQuery = parameters.filter((parameter: { in: string }) => parameter.in === 'query')
+    t.strictSame(
+      inQuery.map((parameter: { name: string }) => parameter.name).sort(),
+      Object.keys(properties)
+        .filter(name => name !== 'fileContent')
+        .sort(),
+      'beside a raw file the same fields stand in the query'
+    )
+    t.notOk(inQuery.some((parameter: { required: boolean }) => parameter.required))
+    t.ok(requestBody.content['application/json'].schema.required.includes('tasks'))
+  }
+  t.match(paths['/invoices/{invoiceId}/content'].get.responses['200'].content['application/pdf'].schema, { format: 'binary' })
+  const list = paths['/call-sessions'].get.parameters.find((parameter: { name: string }) => parameter.name === 'remoteNumberList')
+  t.equal(list.schema, undefined)
+  t.equal(list.content['application/json'].schema.type, 'array', 'JSON in a query is declared as JSON')
+})
+
 // ---------------------------------------------------------------------------------------------------------------- downloads
 
 t.test('downloads', async t => {
@@ -834,7 +874,8 @@ t.test('how long a download may take', async t => {
   })
   const began = Date.now()
   await once(caller, 'close')
-  t.ok(got > size, `a slow caller gets all of it (${Date.now() - began} ms)`)
+  t.ok(got > size, 'a slow caller gets all of it')
+  t.ok(Date.now() - began > 600, 'and was slow')
 })
 
 t.test('a report from its order to its file', async t => {

@@ -139,6 +139,11 @@ t.test('many at once, and everything', async t => {
   t.same(await names(), before, 'and nothing was deleted')
   t.equal((await call('DELETE', '/applications/1/users?all=true&expectedCount=3')).status, 204)
   t.same(await names(), [])
+  t.match(
+    await call('DELETE', '/applications/1', { anything: 1 }),
+    { status: 400, body: { errors: [{ in: 'body', detail: /not read/ }] } },
+    'a body that is not read is refused'
+  )
   const sent = service.sandbox.sandbox.seen.findLast(seen => seen.method === 'DelUser')!
   t.match(sent.params, { user_id: 'all', application_id: '1' })
 })

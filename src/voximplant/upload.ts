@@ -106,7 +106,7 @@ export async function upload(
   // What was sent completely is done, whether the caller hears of it or not.
   const leave = () => complete || cut(new Problem('malformed-body', 'The caller went away before the whole body had come.'))
   let timer = setTimeout(late, timeout)
-  // Nor does it show that the caller has gone as long as nothing can be read from it.
+  // While the upstream takes nothing, nothing is read from the caller, and so it does not show when that one goes.
   let stalled: NodeJS.Timeout | undefined
   gone.addEventListener('abort', leave)
   if (gone.aborted) leave()

@@ -56,7 +56,7 @@ export const methods: Record<string, Method> = {
     if (id !== undefined && !applications.find(account, id as number)) refuse('INVALID_APPLICATION_ID', 'applicationId')
     const within = applications
       .rows(account)
-      .filter(row => (id === undefined || row.applicationId === id) && holdsPart(row.applicationName?.split('.', 1)[0], part))
+      .filter(row => (id === undefined || row.applicationId === id) && holdsPart(row.applicationName, part))
       .map(row => row.applicationId)
     const only = {
       userId: params.ids('userId')?.[0],
