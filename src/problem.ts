@@ -90,7 +90,7 @@ export const problemTypes = {
   'payload-too-large': caller(
     413,
     'The body is too large',
-    'JSON bodies are limited, see the configuration. Split the request into several.'
+    'JSON bodies and files have limits, see the configuration. Split the request into several; nothing of it was done.'
   ),
   'uri-too-long': caller(414, 'The URL is too long', 'Shorten the query, for example by sending fewer ids at once.'),
   'unsupported-media-type': caller(
