@@ -1,5 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import autocannon from 'autocannon'
 
@@ -18,6 +19,10 @@ interface Started {
   key?: string
   bytes?: number
 }
+
+/** With two processors or more, what is measured has one for itself, where `taskset` can see to that. */
+const pin = (pid: number, processors: string): boolean =>
+  availableParallelism() > 1 && spawnSync('taskset', ['-acp', processors, String(pid)]).status === 0
 
 const children: ChildProcess[] = []
 async function spawn(role: string, upstream = ''): Promise<{ child: ChildProcess; started: Started }> {
@@ -45,6 +50,9 @@ const stub = await spawn('stub')
 const origin = `http://127.0.0.1:${stub.started.port}`
 const proxy = await spawn('proxy', origin)
 const service = await spawn('service', origin)
+const pinned =
+  [proxy, service].map(({ child }) => pin(child.pid!, '1')).every(Boolean) &&
+  [stub.child.pid!, process.pid].map(pid => pin(pid, '0')).every(Boolean)
 
 async function round({ child, started }: typeof proxy, duration: number): Promise<Round> {
   const before = await usageOf(child)
@@ -88,7 +96,7 @@ try {
     `${name.padEnd(22)}${of(all, 'rps').toFixed(0).padStart(10)}${of(all, 'p50').toFixed(1).padStart(10)}${of(all, 'p99').toFixed(1).padStart(10)}${of(all, 'cpu').toFixed(1).padStart(14)}${of(all, 'rss').toFixed(0).padStart(10)}`
   const ratios = rows.service.map((row, i) => row.cpu / rows.proxy[i]!.cpu)
   console.log(
-    `List of 20 users (${stub.started.bytes} bytes upstream), ${connections} connections, ${rounds} rounds of ${seconds} s each, medians:\n`
+    `List of 20 users (${stub.started.bytes} bytes upstream), ${connections} connections, ${rounds} rounds of ${seconds} s each${pinned ? ', a processor for each target' : ''}, medians:\n`
   )
   console.log(
     `${''.padEnd(22)}${'req/s'.padStart(10)}${'p50 ms'.padStart(10)}${'p99 ms'.padStart(10)}${'CPU us/req'.padStart(14)}${'RSS MB'.padStart(10)}`
