@@ -40,9 +40,30 @@ interface Parameter {
   examples?: Record<string, { value: unknown }>
 }
 
+interface Body {
+  required?: boolean
+  content: Record<string, { schema?: { required?: string[]; minProperties?: number; properties?: Record<string, unknown> } }>
+}
+
+interface DocumentedOperation {
+  responses?: Record<string, object>
+  parameters?: Parameter[]
+  requestBody?: Body
+}
+
 interface Documented {
-  paths?: Record<string, Record<string, { responses?: Record<string, object>; parameters?: Parameter[] }>>
+  paths?: Record<string, Record<string, DocumentedOperation>>
   components?: { responses?: Record<string, object> }
+}
+
+/**
+ * A list of one kind or of another: named a list of either too, because tools that read or write a URL look for `array` and `items`, and not
+ * behind a choice.
+ */
+function tidyChoiceOfLists(schema: Record<string, unknown>): Record<string, unknown> {
+  const choices = schema.anyOf as { type?: string; items?: object }[] | undefined
+  if (!choices?.every(({ type }) => type === 'array')) return schema
+  return { type: 'array', items: { anyOf: choices.map(({ items }) => items) }, ...schema }
 }
 
 /**
@@ -53,6 +74,7 @@ function tidyParameters(parameters: Parameter[]): Parameter[] {
   const order = ['path', 'query', 'header']
   return parameters
     .map(({ example, examples, ...parameter }) => {
+      if (parameter.schema) parameter.schema = tidyChoiceOfLists(parameter.schema)
       const values = examples ? Object.values(examples).map(({ value }) => value) : example === undefined ? [] : [example]
       if (parameter.required || values.length === 0 || !parameter.schema)
         return { ...parameter, ...(example === undefined ? {} : { example }), ...(examples ? { examples } : {}) }
@@ -61,12 +83,31 @@ function tidyParameters(parameters: Parameter[]): Parameter[] {
     .toSorted((a, b) => order.indexOf(a.in) - order.indexOf(b.in))
 }
 
+/** Fastify's plugin says of every body that it is required. One without fields is none, and one whose fields can all be left out can be too. */
+function tidyBody(operation: DocumentedOperation): void {
+  const schemas = Object.values(operation.requestBody?.content ?? {}).map(({ schema }) => schema ?? {})
+  const [schema] = schemas
+  if (!schema?.properties || schemas.length > 1 || schema.required?.length || schema.minProperties) return
+  if (Object.keys(schema.properties).length === 0) delete operation.requestBody
+  // Where `all` is a choice, one of the choices has to be made.
+  else if (!schema.properties.all) operation.requestBody!.required = false
+}
+
+/** A field that is JSON text at the upstream is no text here, and so has no media type of its own. */
+const withoutMediaTypes = <T>(document: T): T =>
+  JSON.parse(JSON.stringify(document), (_, value) => {
+    if (value?.contentMediaType !== 'application/json') return value
+    const { contentMediaType: _media, ...schema } = value
+    return schema
+  })
+
 /** Names the shared problem responses in place of their marks, and drops those that no operation answers with. */
 function finish(document: Documented): Documented {
   const used = new Set<string>()
   for (const item of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(item)) {
       if (operation.parameters) operation.parameters = tidyParameters(operation.parameters)
+      tidyBody(operation)
       for (const [status, response] of Object.entries(operation.responses ?? {})) {
         const type = (response as { description?: string }).description?.match(/^problem:(.+)$/)?.[1]
         if (!type) continue
@@ -116,7 +157,7 @@ export default fp(
       refResolver: { buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `definition-${i}`) },
       stripBasePath: true,
       transformObject: document =>
-        finish(('openapiObject' in document ? document.openapiObject : document.swaggerObject) as Documented) as never
+        finish(withoutMediaTypes('openapiObject' in document ? document.openapiObject : document.swaggerObject) as Documented) as never
     })
     await app.register(swaggerUi, {
       routePrefix: `${base}/docs`,
