@@ -66,7 +66,8 @@ export default fp(
             decode: operation.decode,
             answers: operation.answers,
             ownAccount: operation.class.ownAccount,
-            safe: operation.class.safe === true
+            safe: operation.class.safe === true,
+            retry: operation.class.retry
           })) as Answer
         } catch (error) {
           throw error instanceof Refusal ? problemOfRefusal(error, operation) : error

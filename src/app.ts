@@ -69,6 +69,8 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
       timeout: config.UPSTREAM_TIMEOUT,
       connections: config.UPSTREAM_CONNECTIONS,
       maxAnswerBytes: config.UPSTREAM_MAX_ANSWER,
+      retry: { retries: config.UPSTREAM_RETRIES, base: config.UPSTREAM_RETRY_BASE, most: config.UPSTREAM_RETRY_MAX },
+      breaker: { failures: config.BREAKER_FAILURES, interval: config.BREAKER_INTERVAL },
       ca
     },
     uploadTimeout: config.UPLOAD_TIMEOUT,

@@ -60,6 +60,21 @@ export const settings = Type.Object({
     description: 'The longest answer of the upstream that is read, in bytes'
   }),
   UPSTREAM_DOWNLOAD_TIMEOUT: ms('How long the upstream may keep a download waiting, from chunk to chunk and in all', 120_000),
+  UPSTREAM_RETRIES: Type.Integer({
+    minimum: 0,
+    maximum: 10,
+    default: 2,
+    description:
+      'How often a read that failed is tried again; repeatable changes at most once, others only when nothing was sent; 0 for never'
+  }),
+  UPSTREAM_RETRY_BASE: ms('The longest pause before the first repetition; it doubles from one to the next', 100),
+  UPSTREAM_RETRY_MAX: ms('The longest pause before any repetition; a longer Retry-After is passed on to the caller', 2_000),
+  BREAKER_FAILURES: Type.Integer({
+    minimum: 1,
+    default: 10,
+    description: 'After so many failures of the upstream in a row, calls of that tenant are answered 503 at once'
+  }),
+  BREAKER_INTERVAL: ms('How often the upstream is then asked whether it is back', 1_000),
   BODY_LIMIT: Type.Integer({ minimum: 1024, default: 65_536, description: 'The longest JSON body taken, in bytes' }),
   UPLOAD_LIMIT: Type.Integer({ minimum: 1, default: 104_857_600, description: 'The largest file taken, in bytes' }),
   REQUEST_TIMEOUT: ms('How long a request may take to arrive', 30_000),

@@ -111,9 +111,9 @@ export async function services() {
   }
 }
 
-/** A configuration for tests: quiet, and the settings given. */
+/** A configuration for tests: quiet, every call sent once unless a test is about that, and the settings given. */
 export const testConfig = (env: Record<string, string> = {}): Config =>
-  readConfig({ LOG_LEVEL: 'silent', VOXIMPLANT_API: 'sandbox', ...env })
+  readConfig({ LOG_LEVEL: 'silent', VOXIMPLANT_API: 'sandbox', UPSTREAM_RETRIES: '0', BREAKER_FAILURES: '1000000', ...env })
 
 /** Starts a service in front of a sandbox. Close it. */
 export async function startService({

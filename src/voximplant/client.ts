@@ -1,6 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Dispatcher, Pool } from 'undici'
 import { Problem } from '../problem.ts'
-import { createTokens, type SigningKey } from './token.ts'
+import { type Breaker, type BreakerOptions, createBreaker } from './breaker.ts'
+import { meaningOf } from './errors.ts'
+import type { MethodClass } from './methods.ts'
+import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions } from './retry.ts'
+import { createTokens, type SigningKey, skewOf } from './token.ts'
 import type { Decode, Drift } from './wire.ts'
 
 /** What a tenant calls the upstream with. One object per stored version: tokens are cached by it. */
@@ -26,6 +31,8 @@ export interface Call {
   ownAccount?: boolean
   /** Reads only: a lost answer is a mere fault, not an unknown outcome. */
   safe: boolean
+  /** When it may be sent again; never by default. */
+  retry?: MethodClass['retry']
 }
 
 export interface ClientOptions {
@@ -37,6 +44,8 @@ export interface ClientOptions {
   connections: number
   /** The longest answer that is read, in bytes. */
   maxAnswerBytes: number
+  retry: RetryOptions
+  breaker: BreakerOptions
   drift: Drift
   /** Extra certificate authorities (PEM), for an upstream with a private one. */
   ca?: string
@@ -65,7 +74,7 @@ export interface Connection {
 }
 
 export interface Client {
-  /** One POST. Throws Refusal when the upstream says no, Problem when no answer could be had. */
+  /** One POST, repeated where that is safe. Throws Refusal when the upstream says no, Problem when no answer could be had. */
   call(account: Account, call: Call): Promise<Record<string, unknown>>
   /** For calls that are more than a form and an answer: `upload.ts` and `download.ts`. */
   connection(account: Account): Connection
@@ -92,16 +101,30 @@ export class Cut extends Error {
   }
 }
 
-/** The client of the upstream: one pool of connections per tenant and host, a deadline on everything, no redirects, no retries. */
+/** What a tenant has with one host. */
+interface Line {
+  pool: Pool
+  breaker: Breaker
+  budget: Budget
+}
+
+/** Of the calls under way, so large a share may wait for another attempt; a few always may. */
+const repeatingShare = 0.2
+const leastRepeating = 10
+
+/** The client of the upstream: one pool of connections per tenant and host, a deadline on everything, no redirects, and the one place that tries again. */
 export function createClient(options: ClientOptions): Client {
   const tokens = createTokens()
-  const pools = new Map<string, Map<string, Pool>>()
+  const lines = new Map<string, Map<string, Line>>()
+  /** Retries that wait or are under way, and calls: the process as a whole must not repeat itself too much either. */
+  let repeating = 0
+  let active = 0
 
-  const poolOf = ({ tenantId, origin }: Account): Pool => {
-    const ofTenant = pools.get(tenantId) ?? new Map<string, Pool>()
-    let pool = ofTenant.get(origin)
-    if (!pool) {
-      pool = new Pool(origin, {
+  const lineOf = ({ tenantId, origin }: Account): Line => {
+    const ofTenant = lines.get(tenantId) ?? new Map<string, Line>()
+    let line = ofTenant.get(origin)
+    if (!line) {
+      const pool = new Pool(origin, {
         connections: options.connections,
         pipelining: 1,
         connect: { timeout: options.connectTimeout, ...(options.ca ? { ca: options.ca } : {}) },
@@ -109,13 +132,14 @@ export function createClient(options: ClientOptions): Client {
         bodyTimeout: options.headersTimeout,
         keepAliveTimeout: 15_000
       })
-      pools.set(tenantId, ofTenant.set(origin, pool))
+      line = { pool, breaker: createBreaker(options.breaker), budget: createBudget() }
+      lines.set(tenantId, ofTenant.set(origin, line))
     }
-    return pool
+    return line
   }
 
   /** Everything of the answer, or a Cut. A dispatch handler of our own: undici's body streams cost more than the call. */
-  const exchange = (pool: Pool, headers: Record<string, string>, body: string): Promise<RawAnswer> =>
+  const exchange = (pool: Pool, headers: Record<string, string>, body: string, timeout: number): Promise<RawAnswer> =>
     new Promise((resolve, reject) => {
       const chunks: Buffer[] = []
       let bytes = 0
@@ -136,7 +160,7 @@ export function createClient(options: ClientOptions): Client {
         end(error)
         controller?.abort(error)
       }
-      const timer = setTimeout(cut, options.timeout, 'deadline')
+      const timer = setTimeout(cut, timeout, 'deadline')
       pool.dispatch(
         { path: '/platform_api', method: 'POST', headers, body },
         {
@@ -164,26 +188,74 @@ export function createClient(options: ClientOptions): Client {
       )
     })
 
+  /** How long to wait before a failed attempt is repeated, in milliseconds; undefined when it must not be, or not by us. */
+  const pauseFor = (failure: unknown, raw: RawAnswer | undefined, retry: MethodClass['retry'], attempts: number): number | undefined => {
+    const fault = faultOf(failure)
+    if (fault === undefined || !mayRepeat(retry, fault, attempts, options.retry.retries)) return undefined
+    const told = Number(raw?.headers['retry-after']) * 1000
+    if (Number.isNaN(told)) return pauseOf(attempts, options.retry)
+    // A longer wait is the caller's, who is told of it.
+    return told <= options.retry.most ? told : undefined
+  }
+
   return {
-    async call(account, { method, form, decode, answers, ownAccount, safe }) {
+    async call(account, { method, form, decode, answers, ownAccount, safe, retry }) {
       const { credential } = account
+      const { pool, breaker, budget } = lineOf(account)
       const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' }
       let body = form
       if (credential.kind === 'key') {
         headers.authorization = tokens(credential)
         if (ownAccount) body += `&account_id=${credential.accountId}`
       } else body += `&account_id=${credential.accountId}&api_key=${encodeURIComponent(credential.apiKey)}`
-      let raw: RawAnswer
+      const end = performance.now() + options.timeout
+      let renewed = false
+      budget.earn()
+      active++
       try {
-        raw = await exchange(poolOf(account), headers, body)
-      } catch (error) {
-        throw error instanceof Cut ? problemOfCut(error, method, safe) : error
+        for (let attempts = 1; ; ) {
+          let raw: RawAnswer | undefined
+          let failure: unknown
+          const now = performance.now()
+          const probe = breaker.enter(now)
+          try {
+            raw = await exchange(pool, headers, body, attempts === 1 ? options.timeout : end - now)
+            const answer = read(raw, method, answers, safe)
+            breaker.leave(probe, false, now)
+            return decode(answer, options.drift) as Record<string, unknown>
+          } catch (error) {
+            failure = error
+            breaker.leave(probe, raw ? raw.status >= 500 : error instanceof Cut && error.reason !== 'oversized', performance.now())
+          }
+          if (raw && !renewed && credential.kind === 'key' && isTokenFault(failure, raw)) {
+            // The upstream has done nothing for a token that it refused, so that anything may be sent again.
+            renewed = true
+            tokens.renew(credential, raw.headers.date as string | undefined)
+            headers.authorization = tokens(credential)
+            continue
+          }
+          const pause = retry === undefined ? undefined : pauseFor(failure, raw, retry, attempts)
+          const allowed =
+            pause !== undefined &&
+            performance.now() + pause < end &&
+            repeating < Math.max(leastRepeating, active * repeatingShare) &&
+            budget.spend()
+          if (!allowed) throw failure instanceof Cut ? problemOfCut(failure, method, safe) : failure
+          attempts++
+          repeating++
+          try {
+            await sleep(pause)
+          } finally {
+            repeating--
+          }
+        }
+      } finally {
+        active--
       }
-      return decode(read(raw, method, answers, safe), options.drift) as Record<string, unknown>
     },
     connection(account): Connection {
       const { credential } = account
-      const pool = poolOf(account)
+      const { pool } = lineOf(account)
       if (credential.kind === 'key') return { pool, headers: { authorization: tokens(credential) }, params: [] }
       const { accountId, apiKey } = credential
       return {
@@ -196,14 +268,34 @@ export function createClient(options: ClientOptions): Client {
       }
     },
     forget(tenantId) {
-      const ofTenant = pools.get(tenantId)
-      pools.delete(tenantId)
-      for (const pool of ofTenant?.values() ?? []) void pool.close()
+      const ofTenant = lines.get(tenantId)
+      lines.delete(tenantId)
+      for (const { pool } of ofTenant?.values() ?? []) void pool.close()
     },
     async close() {
-      await Promise.all([...pools.values()].flatMap(ofTenant => [...ofTenant.values()].map(pool => pool.close())))
+      await Promise.all([...lines.values()].flatMap(ofTenant => [...ofTenant.values()].map(({ pool }) => pool.close())))
     }
   }
+}
+
+const notNow: readonly string[] = ['upstream-fault', 'upstream-unavailable', 'upstream-answer-invalid', 'rate-limited']
+
+/** What kind of failure an attempt met; undefined for one that the next attempt would meet too. */
+function faultOf(failure: unknown): Fault | undefined {
+  if (failure instanceof Cut) return failure.sent ? (failure.reason === 'oversized' ? undefined : 'transport') : 'unsent'
+  const type = failure instanceof Refusal ? meaningOf(failure.code).type : failure instanceof Problem ? failure.type : ''
+  return notNow.includes(type) ? 'answer' : undefined
+}
+
+/** Seconds by which clocks may differ before a refused credential is taken for a wrong clock. */
+const tolerance = 30
+
+/** Whether the upstream refused the token rather than the credential behind it. A wrong clock also shows as a refused credential. */
+function isTokenFault(failure: unknown, { headers }: RawAnswer): boolean {
+  if (!(failure instanceof Refusal)) return false
+  const { type } = meaningOf(failure.code)
+  if (type === 'upstream-token-rejected') return true
+  return type === 'upstream-credentials-rejected' && Math.abs(skewOf(headers.date as string | undefined, Date.now())) > tolerance
 }
 
 const causeOf = (error: Cut): string => {

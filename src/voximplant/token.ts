@@ -23,15 +23,34 @@ export function mint({ accountId, keyId, privateKey }: SigningKey, now: number):
   return `${body}.${sign('sha256', Buffer.from(body), privateKey).toString('base64url')}`
 }
 
+export interface Tokens {
+  /** The `Authorization` header of a credential. */
+  (key: SigningKey): string
+  /** The upstream has refused the token: the next one is new, and by the upstream's clock (its `Date`), where it tells the time. */
+  renew(key: SigningKey, upstreamDate: string | undefined): void
+}
+
+/** Seconds by which the upstream's clock is ahead of ours; 0 when it does not tell. */
+export function skewOf(upstreamDate: string | undefined, now: number): number {
+  const theirs = upstreamDate === undefined ? Number.NaN : Date.parse(upstreamDate)
+  return Number.isNaN(theirs) ? 0 : Math.round((theirs - now) / 1000)
+}
+
 /** Tokens by credential: a credential is one object per stored version, so that a new version never meets an old token. */
-export function createTokens(clock: () => number = Date.now): (key: SigningKey) => string {
-  const cache = new WeakMap<SigningKey, { header: string; until: number }>()
-  return key => {
+export function createTokens(clock: () => number = Date.now): Tokens {
+  const cache = new WeakMap<SigningKey, { header: string; until: number; skew: number }>()
+  const header = (key: SigningKey, skew?: number): string => {
     const now = Math.floor(clock() / 1000)
     const cached = cache.get(key)
-    if (cached && now < cached.until) return cached.header
-    const header = `Bearer ${mint(key, now)}`
-    cache.set(key, { header, until: now + lifetime - margin })
-    return header
+    if (skew === undefined && cached && now < cached.until) return cached.header
+    const corrected = skew ?? cached?.skew ?? 0
+    const fresh = `Bearer ${mint(key, now + corrected)}`
+    cache.set(key, { header: fresh, until: now + lifetime - margin, skew: corrected })
+    return fresh
   }
+  return Object.assign((key: SigningKey) => header(key), {
+    renew(key: SigningKey, upstreamDate: string | undefined) {
+      header(key, skewOf(upstreamDate, clock()))
+    }
+  })
 }
