@@ -73,8 +73,8 @@ export interface ServiceOptions {
   /** Whether accounts begin with the sandbox's demonstration world. */
   demo?: boolean
   scopes?: string[]
-  /** Another upstream than the sandbox. */
-  origin?: string
+  /** Another upstream than the sandbox; a function is asked when the app is built. */
+  origin?: string | ((tenants: TestTenant[]) => Promise<string>)
   env?: Record<string, string>
 }
 
@@ -134,7 +134,11 @@ export async function startService({
   }
   const sandbox = await buildSandbox({ operations, accounts: tenants.map(tenant => sandboxAccount(tenant.credential)), demo })
   const address = await sandbox.listen({ host: '127.0.0.1', port: 0 })
-  const app = await build({ config: testConfig(env), store, origin: origin ?? address })
+  const app = await build({
+    config: testConfig(env),
+    store,
+    origin: (typeof origin === 'function' ? await origin(tenants) : origin) ?? address
+  })
   await app.ready()
   return {
     app,

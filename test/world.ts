@@ -76,13 +76,13 @@ const renew = (operation: Operation, input: Input): Input => {
 
 let freshTenants = 0
 /** A tenant whose account has just begun, with the sandbox's small world in it. All are called alike and share a key pair, for making one takes long. */
-export async function freshTenant({ store, sandbox, tenants }: Service): Promise<{ key: string }> {
+export async function freshTenant({ store, sandbox, tenants }: Service, { demo = true } = {}): Promise<{ key: string }> {
   const accountId = 600_001 + freshTenants
   const tenantId = `fresh-${++freshTenants}`
   const { keyId, privateKey } = tenants[0]!.credential
   await store.createTenant({ tenantId, name: tenantId, accountId })
   await store.putCredential(tenantId, { kind: 'key', accountId, keyId, privateKey })
-  sandbox.sandbox.addAccount({ accountId, name: 'fresh', keys: { [keyId]: createPublicKey(privateKey) } })
+  sandbox.sandbox.addAccount({ accountId, name: 'fresh', keys: { [keyId]: createPublicKey(privateKey) }, demo })
   return { key: (await store.createKey(tenantId, { name: 'test', scopes: allScopes })).key }
 }
 

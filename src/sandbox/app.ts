@@ -81,7 +81,7 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
     const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1]
     const caller = token ? accountOfToken(token, known) : accountOfApiKey(texts, known)
     if (record.seen.push({ accountId: caller.accountId, method, params: Object.fromEntries(texts) }) > maxSeen) record.seen.shift()
-    const account = state.account(caller.accountId, fresh => demo && seed(fresh, caller))
+    const account = state.account(caller.accountId, fresh => (caller.demo ?? demo) && seed(fresh, caller))
     const result = act(speech.read(texts, files), account, { known: caller, byApiKey: !token })
     if (!operationsThatRead.has(method)) state.changed()
     if (!(result instanceof FileAnswer)) return speech.write(result)

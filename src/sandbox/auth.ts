@@ -13,6 +13,8 @@ export interface SandboxAccount {
   apiKey?: string
   /** Accounts this one may act for with its own keys. */
   children?: readonly number[]
+  /** Whether it begins with the demonstration world; the sandbox's setting when absent. */
+  demo?: boolean
 }
 
 const maxLifetime = 3600
