@@ -1,10 +1,10 @@
-import { generateKeyPairSync, sign } from 'node:crypto'
 import { once } from 'node:events'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TSchema } from '@sinclair/typebox'
 import voximplant from '@voximplant/apiclient-nodejs'
 import t, { type Test } from 'tap'
+import { makeCertificate } from '../chaos/certificate.ts'
 import { operations } from '../src/app.ts'
 import type { Operation } from '../src/endpoint.ts'
 import { buildSandbox } from '../src/sandbox/app.ts'
@@ -124,7 +124,7 @@ const excepted = bugs.flatMap(bug =>
 delete process.env.VOXIMPLANT_CREDENTIALS
 process.env.no_proxy = '127.0.0.1'
 
-const tls = selfSigned()
+const tls = makeCertificate()
 // The client takes neither a certificate nor an agent, but uses the process's own.
 https.globalAgent.options.ca = tls.cert
 
@@ -589,38 +589,3 @@ t.test('the official client works with the sandbox', async t => {
     t.notOk(refused.result)
   })
 })
-
-// ------------------------------------------------------------------------------------------------------------- the certificate
-
-/** A self-signed certificate for 127.0.0.1, and its key (PEM). Node can read certificates, not make them, hence the ASN.1. */
-function selfSigned(): { cert: string; key: string } {
-  const der = (tag: number, ...parts: Buffer[]): Buffer => {
-    const body = Buffer.concat(parts)
-    const n = body.length
-    const length = n < 0x80 ? [n] : n < 0x100 ? [0x81, n] : [0x82, n >> 8, n & 0xff]
-    return Buffer.concat([Buffer.from([tag, ...length]), body])
-  }
-  const sequence = (...parts: Buffer[]) => der(0x30, ...parts)
-  const oid = (hex: string) => der(0x06, Buffer.from(hex, 'hex'))
-  const time = (text: string) => der(0x17, Buffer.from(text))
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'))
-  const name = sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from('127.0.0.1')))))
-  const address = sequence(der(0x87, Buffer.from([127, 0, 0, 1])))
-  const body = sequence(
-    der(0xa0, der(0x02, Buffer.from([2]))),
-    der(0x02, Buffer.from([1])),
-    ecdsaWithSha256,
-    name,
-    sequence(time('200101000000Z'), time('491231235959Z')),
-    name,
-    publicKey.export({ type: 'spki', format: 'der' }),
-    der(0xa3, sequence(sequence(oid('551d11'), der(0x04, address))))
-  )
-  const signature = der(0x03, Buffer.from([0]), sign('sha256', body, privateKey))
-  const base64 = sequence(body, ecdsaWithSha256, signature).toString('base64')
-  return {
-    cert: `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
-    key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
-  }
-}
