@@ -59,9 +59,10 @@ async function start(): Promise<{ port: number; key?: string; bytes?: number }> 
     return { port: (app.server.address() as AddressInfo).port }
   }
   const store = await openStore(sqliteDialect(':memory:'), createVault(randomBytes(32)))
-  await store.createTenant({ tenantId: 'bench', name: 'Bench', accountId: 1 })
-  await store.putCredential('bench', createCredential(1))
-  const { key } = await store.createKey('bench', { name: 'bench', scopes: ['*'] })
+  const administration = store.by({ kind: 'service', id: 'bench' })
+  await administration.createTenant({ tenantId: 'bench', name: 'Bench', accountId: 1 })
+  await administration.putCredential('bench', createCredential(1))
+  const { key } = await administration.createKey('bench', { name: 'bench', scopes: ['*'] })
   const app = await build({
     config: readConfig({ LOG_LEVEL: process.env.BENCH_LOG ?? 'silent', VOXIMPLANT_API: 'sandbox' }),
     store,

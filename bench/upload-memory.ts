@@ -37,9 +37,10 @@ interface Measured {
 async function serve(origin: string): Promise<void> {
   const store = await openStore(sqliteDialect(':memory:'), createVault(randomBytes(32)))
   const credential = createCredential(500_001)
-  await store.createTenant({ tenantId: 'bench', name: 'Bench', accountId: credential.accountId })
-  await store.putCredential('bench', credential)
-  const { key } = await store.createKey('bench', { name: 'bench', scopes: ['*', 'spend'] })
+  const administration = store.by({ kind: 'service', id: 'bench' })
+  await administration.createTenant({ tenantId: 'bench', name: 'Bench', accountId: credential.accountId })
+  await administration.putCredential('bench', credential)
+  const { key } = await administration.createKey('bench', { name: 'bench', scopes: ['*', 'spend'] })
   const app = await build({ config: testConfig({ UPLOAD_LIMIT: String(512 * megabyte) }), store, origin })
   const address = await app.listen({ host: '127.0.0.1', port: 0 })
   let idle = 0

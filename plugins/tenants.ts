@@ -1,7 +1,8 @@
+import { BlockList, isIPv6 } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { parseKey, sameHash } from '../src/tenants/keys.ts'
-import type { ApiKey, Store, Tenant } from '../src/tenants/store.ts'
+import type { ApiKey, Store, Tenant, TenantSettings } from '../src/tenants/store.ts'
 import type { Account } from '../src/voximplant/client.ts'
 
 /** Who calls, and for which tenant: `request.tenant`. */
@@ -10,6 +11,12 @@ export interface Caller {
   keyId: string
   scopes: readonly string[]
   enabled: boolean
+  /** The tenant's own settings. */
+  settings: TenantSettings
+  /** Child accounts that the key may name; undefined for none. */
+  childAccounts: ReadonlySet<number> | 'any' | undefined
+  /** Networks that the key may be used from: every list must hold the caller's address. None by default. */
+  networks: readonly BlockList[]
 }
 
 export interface Tenants {
@@ -61,6 +68,17 @@ export function createCache<V>(ttl: number, load: (key: string, before: V | unde
   }
 }
 
+/** Networks by CIDR, made ready to be asked. */
+function networksOf(cidrs: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [address = '', prefix] = cidr.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    list.addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family)
+  }
+  return list
+}
+
 interface KnownKey extends Caller {
   hash: Buffer
   until: number
@@ -89,6 +107,9 @@ export default fp(
           keyId,
           scopes: key.scopes,
           enabled: tenant.enabled,
+          settings: tenant.settings,
+          childAccounts: Array.isArray(key.childAccounts) ? new Set(key.childAccounts) : key.childAccounts,
+          networks: [tenant.settings.allowedCidrs, key.allowedCidrs].filter(list => list?.length).map(list => networksOf(list!)),
           hash: key.hash,
           until: key.expiresAt ? Date.parse(key.expiresAt) : Number.POSITIVE_INFINITY
         }
@@ -98,14 +119,33 @@ export default fp(
     const accounts = createCache<{ account: Account; version: number } | undefined>(cacheTtl, async (tenantId, before) => {
       const tenant = await store.tenant(tenantId)
       if (tenant?.credentialVersion === undefined) return undefined
-      const to = tenant.apiHost ? `https://${tenant.apiHost}` : origin
-      if (before?.version === tenant.credentialVersion && before.account.origin === to) return before
-      const credential = await store.credential(tenantId)
-      return credential && { account: { tenantId, origin: to, credential }, version: tenant.credentialVersion }
+      const originOf = (apiHost: string | undefined) => (apiHost ? `https://${apiHost}` : origin)
+      if (before?.version === tenant.credentialVersion && before.account.origin === originOf(tenant.apiHost)) return before
+      const stored = await store.account(tenantId)
+      return (
+        stored && {
+          account: { tenantId, origin: originOf(stored.apiHost), credential: stored.credential },
+          version: stored.version
+        }
+      )
     })
 
     const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined =>
       known && sameHash(known.hash, hash) && Date.now() < known.until ? known : undefined
+
+    const forget = (tenantId: string) => {
+      keys.deleteWhere(key => key === undefined || key.tenantId === tenantId)
+      accounts.delete(tenantId)
+      for (const hook of hooks) hook(tenantId)
+    }
+    store.onChange(({ tenantId, keyId }) => {
+      if (keyId !== undefined) keys.delete(keyId)
+      else if (tenantId !== undefined) forget(tenantId)
+      else {
+        keys.deleteWhere(() => true)
+        accounts.deleteWhere(() => true)
+      }
+    })
 
     app.decorate('tenants', {
       store,
@@ -119,11 +159,7 @@ export default fp(
         const found = accounts.get(tenantId)
         return found instanceof Promise ? found.then(value => value?.account) : found?.account
       },
-      forget(tenantId) {
-        keys.deleteWhere(key => key === undefined || key.tenantId === tenantId)
-        accounts.delete(tenantId)
-        for (const hook of hooks) hook(tenantId)
-      },
+      forget,
       onForget(hook) {
         hooks.push(hook)
       }

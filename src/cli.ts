@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfig } from './config.ts'
 import { readCredentials } from './tenants/credentials.ts'
 import { dialectOf } from './tenants/database.ts'
-import { openStore, type Store } from './tenants/store.ts'
+import { type Actor, openStore, type Store } from './tenants/store.ts'
 import { createVault, readMasterKey } from './tenants/vault.ts'
 
 const help = `Usage: npm run -s voxgate -- <command>     (in a container: node src/cli.ts <command>)
@@ -42,6 +43,18 @@ const need = (value: string | undefined, what: string): string => {
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
+/** In a container there may be none. */
+function username(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return 'unknown'
+  }
+}
+
+/** In the audit log. */
+const operator: Actor = { kind: 'cli', id: username() }
+
 const slug = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 /** What each command does. */
@@ -52,7 +65,7 @@ const commands: Record<string, (store: Store, subject: string | undefined) => Pr
     const accountId = Number(need(values.account, '--account'))
     if (!Number.isSafeInteger(accountId) || accountId < 1) throw new Usage('--account is the positive number of the Voximplant account')
     if (await store.tenant(tenantId)) throw new Usage(`there is a tenant ${tenantId} already`)
-    await store.createTenant({ tenantId, name: values.name ?? tenantId, accountId, apiHost: values['api-host'] })
+    await store.by(operator).createTenant({ tenantId, name: values.name ?? tenantId, accountId, apiHost: values['api-host'] })
     say(`${tenantId} was made.`)
   },
   async 'tenants list'(store) {
@@ -67,7 +80,7 @@ const commands: Record<string, (store: Store, subject: string | undefined) => Pr
     const credential = readCredentials(readFileSync(file === '-' ? 0 : file, 'utf8'))
     if (credential.accountId !== tenant.accountId)
       throw new Usage(`the file is of account ${credential.accountId}, the tenant of ${tenant.accountId}`)
-    const { version, fingerprint } = await store.putCredential(tenant.tenantId, credential)
+    const { version, fingerprint } = await store.by(operator).putCredential(tenant.tenantId, credential)
     say(`Version ${version} is in use: key ${credential.keyId}, ${fingerprint}.`)
   },
   async 'keys create'(store, subject) {
@@ -76,7 +89,7 @@ const commands: Record<string, (store: Store, subject: string | undefined) => Pr
     if (scopes.length === 0) throw new Usage('--scope is missing; give at least one')
     if (values.expires && Number.isNaN(Date.parse(values.expires)))
       throw new Usage('--expires is an RFC 3339 instant, such as 2027-01-01T00:00:00Z')
-    const { key } = await store.createKey(tenantId, {
+    const { key } = await store.by(operator).createKey(tenantId, {
       name: need(values.name, '--name'),
       scopes,
       expiresAt: values.expires && new Date(values.expires).toISOString()
@@ -87,7 +100,7 @@ const commands: Record<string, (store: Store, subject: string | undefined) => Pr
   async 'keys revoke'(store, subject) {
     const keyId = need(subject, 'the key id')
     if (!(await store.key(keyId))) throw new Usage(`there is no key ${keyId}`)
-    await store.revokeKey(keyId)
+    await store.by(operator).revokeKey(keyId)
     say(`${keyId} is revoked.`)
   }
 }
@@ -98,7 +111,7 @@ async function known(store: Store, subject: string | undefined) {
 
 async function setEnabled(store: Store, subject: string | undefined, enabled: boolean): Promise<void> {
   const { tenantId } = await known(store, subject)
-  await store.setEnabled(tenantId, enabled)
+  await store.by(operator).updateTenant(tenantId, { enabled })
   say(`${tenantId} is ${enabled ? 'enabled' : 'disabled'}.`)
 }
 

@@ -20,21 +20,22 @@ const scopes = ['*', 'bulk', 'spend', 'secrets']
  * plain text, which is why there is none where the upstream is real.
  */
 export async function demoTenant(store: Store, dataDir: string): Promise<DemoFile> {
+  const administration = store.by({ kind: 'service', id: 'demo' })
   const file = join(dataDir, 'demo.json')
   if (existsSync(file)) {
     const demo = JSON.parse(readFileSync(file, 'utf8')) as DemoFile
     if (await store.tenant(demo.tenantId)) return demo
   }
   if (!(await store.tenant(tenantId))) {
-    await store.createTenant({ tenantId, name: 'Demo', accountId })
+    await administration.createTenant({ tenantId, name: 'Demo', accountId })
     const { privateKey } = generateKeyPairSync('rsa', {
       modulusLength: 2048,
       privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
       publicKeyEncoding: { type: 'spki', format: 'pem' }
     })
-    await store.putCredential(tenantId, { kind: 'key', accountId, keyId: 'demo-service-account', privateKey })
+    await administration.putCredential(tenantId, { kind: 'key', accountId, keyId: 'demo-service-account', privateKey })
   }
-  const { key } = await store.createKey(tenantId, { name: 'demo', scopes })
+  const { key } = await administration.createKey(tenantId, { name: 'demo', scopes })
   const demo: DemoFile = { tenantId, accountId, key }
   mkdirSync(dataDir, { recursive: true })
   writeFileSync(file, `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 })

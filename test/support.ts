@@ -5,7 +5,7 @@ import { build, operations } from '../src/app.ts'
 import { type Config, readConfig } from '../src/config.ts'
 import { buildSandbox } from '../src/sandbox/app.ts'
 import { sqliteDialect } from '../src/tenants/sqlite.ts'
-import { openStore, type Store } from '../src/tenants/store.ts'
+import { type Actor, openStore, type Store } from '../src/tenants/store.ts'
 import { createVault } from '../src/tenants/vault.ts'
 
 /** What tests have in common: a whole service in front of a sandbox on a real socket, with tenants of their own. */
@@ -78,6 +78,9 @@ export interface ServiceOptions {
   env?: Record<string, string>
 }
 
+/** Who makes changes in tests. */
+export const tester: Actor = { kind: 'service', id: 'test' }
+
 export const allScopes = ['*', 'bulk', 'spend', 'secrets']
 
 /**
@@ -124,13 +127,14 @@ export async function startService({
   env = {}
 }: ServiceOptions = {}): Promise<Service> {
   const store = await openStore(sqliteDialect(':memory:'), createVault(randomBytes(32)))
+  const administration = store.by(tester)
   const tenants: TestTenant[] = []
   for (let i = 0; i < count; i++) {
     const tenantId = `tenant-${i + 1}`
     const credential = createCredential(500_001 + i)
-    await store.createTenant({ tenantId, name: tenantId, accountId: credential.accountId })
-    await store.putCredential(tenantId, credential)
-    tenants.push({ tenantId, credential, key: (await store.createKey(tenantId, { name: 'test', scopes })).key })
+    await administration.createTenant({ tenantId, name: tenantId, accountId: credential.accountId })
+    await administration.putCredential(tenantId, credential)
+    tenants.push({ tenantId, credential, key: (await administration.createKey(tenantId, { name: 'test', scopes })).key })
   }
   const sandbox = await buildSandbox({ operations, accounts: tenants.map(tenant => sandboxAccount(tenant.credential)), demo })
   const address = await sandbox.listen({ host: '127.0.0.1', port: 0 })

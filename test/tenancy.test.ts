@@ -4,7 +4,7 @@ import t from 'tap'
 import { createCache } from '../plugins/tenants.ts'
 import { createKey, parseKey, sameHash } from '../src/tenants/keys.ts'
 import { createVault, open, readMasterKey, SealError, seal } from '../src/tenants/vault.ts'
-import { allScopes, startService } from './support.ts'
+import { allScopes, startService, tester } from './support.ts'
 
 t.test('API keys', async t => {
   const { key, keyId, hash } = createKey()
@@ -30,9 +30,9 @@ t.test('sealing', async t => {
   const place = ['credential', 'acme', 1, 'key'] as const
   const plain = Buffer.from('a secret')
   const envelope = seal(key, 'k1', plain, place)
-  t.same(open(key, envelope, place), plain)
+  t.same(open(key, 'k1', envelope, place), plain)
   t.not(seal(key, 'k1', plain, place), envelope, 'a nonce of its own each time')
-  t.throws(() => open(randomBytes(32), envelope, place), SealError, 'another key')
+  t.throws(() => open(randomBytes(32), 'k1', envelope, place), SealError, 'another key')
   for (const elsewhere of [
     ['credential', 'other', 1, 'key'],
     ['credential', 'acme', 2, 'key'],
@@ -40,14 +40,14 @@ t.test('sealing', async t => {
     ['credential', 'acm', 'e1', 'key'],
     ['canary']
   ] as const)
-    t.throws(() => open(key, envelope, elsewhere), SealError, `moved to ${elsewhere.join('/')}`)
+    t.throws(() => open(key, 'k1', envelope, elsewhere), SealError, `moved to ${elsewhere.join('/')}`)
   const bytes = Buffer.from(envelope.split('.')[2]!, 'base64url')
   let opened = 0
   for (let bit = 0; bit < bytes.length * 8; bit++) {
     const flipped = Buffer.from(bytes)
     flipped[bit >> 3]! ^= 1 << (bit & 7)
     try {
-      open(key, `v1.k1.${flipped.toString('base64url')}`, place)
+      open(key, 'k1', `v1.k1.${flipped.toString('base64url')}`, place)
       opened++
     } catch (error) {
       if (!(error instanceof SealError)) throw error
@@ -55,7 +55,7 @@ t.test('sealing', async t => {
   }
   for (let length = 0; length < envelope.length; length++) {
     try {
-      open(key, envelope.slice(0, length), place)
+      open(key, 'k1', envelope.slice(0, length), place)
       opened++
     } catch (error) {
       if (!(error instanceof SealError)) throw error
@@ -124,24 +124,26 @@ t.test('who may call', async t => {
   t.equal(service.upstreamRequests(), before, 'nobody reached the upstream')
   t.equal((await service.call('GET', '/applications/1/users')).body.code, 'not-found', 'the scope that is there is enough')
 
-  const expiring = await service.store.createKey('tenant-1', { name: 'old', scopes: allScopes, expiresAt: '2020-01-01T00:00:00Z' })
+  const expiring = await service.store
+    .by(tester)
+    .createKey('tenant-1', { name: 'old', scopes: allScopes, expiresAt: '2020-01-01T00:00:00Z' })
   t.equal((await bare(`Bearer ${expiring.key}`)).statusCode, 401, 'expired')
-  const revoked = await service.store.createKey('tenant-1', { name: 'gone', scopes: allScopes })
+  const revoked = await service.store.by(tester).createKey('tenant-1', { name: 'gone', scopes: allScopes })
   t.equal((await bare(`Bearer ${revoked.key}`)).statusCode, 404, 'works')
-  await service.store.revokeKey(revoked.keyId)
+  await service.store.by(tester).revokeKey(revoked.keyId)
   service.app.tenants.forget('tenant-1')
   t.equal((await bare(`Bearer ${revoked.key}`)).statusCode, 401, 'revoked')
 
-  await service.store.setEnabled('tenant-1', false)
+  await service.store.by(tester).updateTenant('tenant-1', { enabled: false })
   service.app.tenants.forget('tenant-1')
   t.match((await service.call('GET', '/applications/1/users')).body, { status: 403, code: 'tenant-disabled' })
   t.equal((await service.call('GET', '/applications/1/users', undefined, { tenant: 1 })).status, 404, 'the other tenant goes on')
 
-  await service.store.createTenant({ tenantId: 'bare', name: 'Bare', accountId: 9 })
-  const { key } = await service.store.createKey('bare', { name: 'k', scopes: allScopes })
+  await service.store.by(tester).createTenant({ tenantId: 'bare', name: 'Bare', accountId: 9 })
+  const { key } = await service.store.by(tester).createKey('bare', { name: 'k', scopes: allScopes })
   t.match((await bare(`Bearer ${key}`)).json(), { status: 424, code: 'credentials-missing' })
 
-  const lesser = await service.store.createKey('tenant-2', { name: 'star', scopes: ['*'] })
+  const lesser = await service.store.by(tester).createKey('tenant-2', { name: 'star', scopes: ['*'] })
   const everything = await service.app.inject({
     method: 'DELETE',
     url: '/applications?all=true&expectedCount=0',

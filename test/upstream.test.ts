@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { problemTypes } from '../src/problem.ts'
 import { codeOf, knownCodes, meaningOf } from '../src/voximplant/errors.ts'
 import statuses from './fixtures/error-statuses.json' with { type: 'json' }
-import { type Service, startService } from './support.ts'
+import { type Service, startService, tester } from './support.ts'
 
 /** The client against an upstream that misbehaves, on real sockets. */
 
@@ -252,7 +252,7 @@ t.test('tokens', async t => {
   t.equal(claims.iss, 500_001, 'the account id is a number')
   t.ok(claims.exp - claims.iat <= 3600, 'at most an hour')
 
-  await service.store.putCredential('tenant-1', { ...service.tenants[0]!.credential, keyId: 'second' })
+  await service.store.by(tester).putCredential('tenant-1', { ...service.tenants[0]!.credential, keyId: 'second' })
   service.app.tenants.forget('tenant-1')
   await service.call('GET', '/skills')
   t.equal(tokens.size, 2, 'a new version of the credential gets a token of its own')
@@ -261,7 +261,7 @@ t.test('tokens', async t => {
 t.test('the legacy API key goes into the form, not into a header', async t => {
   const upstream = await startFaulty(t)
   const service = await startOn(t, upstream.origin)
-  await service.store.putCredential('tenant-1', { kind: 'api-key', accountId: 500_001, apiKey: 'legacy key&1' })
+  await service.store.by(tester).putCredential('tenant-1', { kind: 'api-key', accountId: 500_001, apiKey: 'legacy key&1' })
   service.app.tenants.forget('tenant-1')
   let seen = new URLSearchParams()
   let header: string | undefined

@@ -13,7 +13,7 @@ import {
   requestOf,
   target
 } from './generate.ts'
-import { allScopes, type Service, type TestAnswer } from './support.ts'
+import { allScopes, type Service, type TestAnswer, tester } from './support.ts'
 
 /** What an account of the sandbox holds, found out over HTTP by reading every list and making one of everything; and calls with what was found. */
 
@@ -80,10 +80,10 @@ export async function freshTenant({ store, sandbox, tenants }: Service, { demo =
   const accountId = 600_001 + freshTenants
   const tenantId = `fresh-${++freshTenants}`
   const { keyId, privateKey } = tenants[0]!.credential
-  await store.createTenant({ tenantId, name: tenantId, accountId })
-  await store.putCredential(tenantId, { kind: 'key', accountId, keyId, privateKey })
+  await store.by(tester).createTenant({ tenantId, name: tenantId, accountId })
+  await store.by(tester).putCredential(tenantId, { kind: 'key', accountId, keyId, privateKey })
   sandbox.sandbox.addAccount({ accountId, name: 'fresh', keys: { [keyId]: createPublicKey(privateKey) }, demo })
-  return { key: (await store.createKey(tenantId, { name: 'test', scopes: allScopes })).key }
+  return { key: (await store.by(tester).createKey(tenantId, { name: 'test', scopes: allScopes })).key }
 }
 
 export type Caller = (operation: Operation, input: Input) => Promise<TestAnswer>

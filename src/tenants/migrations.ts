@@ -1,8 +1,14 @@
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
+import type { Tables } from './schema.ts'
+import { canaryName, sealHead } from './secrets.ts'
+import { partsOf, type Vault } from './vault.ts'
 
-/** The schema's history, oldest first; SQLite and PostgreSQL take the same. Times are RFC 3339 text, flags 0 or 1, sealed values text. */
-export const migrations: Record<string, Migration> = {
+/**
+ * The schema's history, oldest first; SQLite and PostgreSQL take the same. Times are RFC 3339 text, flags 0 or 1, sealed values text.
+ * @param vault for the steps that seal what lay open before
+ */
+export const migrations = (vault: Vault): Record<string, Migration> => ({
   '0001-tenants': {
     async up(database: Kysely<unknown>) {
       await database.schema
@@ -47,5 +53,56 @@ export const migrations: Record<string, Migration> = {
         .execute()
       await database.schema.createIndex('api_keys_by_tenant').on('api_keys').column('tenant_id').execute()
     }
+  },
+  '0002-administration': {
+    async up(database: Kysely<Tables>) {
+      await database.schema.alterTable('tenants').renameColumn('limits', 'settings').execute()
+      await database.schema
+        .alterTable('tenants')
+        .addColumn('credential_versions', 'integer', column => column.notNull().defaultTo(0))
+        .execute()
+      for (const name of ['head', 'updated_at'])
+        await database.schema
+          .alterTable('tenants')
+          .addColumn(name, 'text', column => column.notNull().defaultTo(''))
+          .execute()
+      for (const tenant of await database.selectFrom('tenants').selectAll().execute())
+        await database
+          .updateTable('tenants')
+          .set({
+            credential_versions: tenant.credential_version ?? 0,
+            head: sealHead(await vault.openDataKey(tenant.tenant_id, tenant.data_key), tenant),
+            updated_at: tenant.created_at
+          })
+          .where('tenant_id', '=', tenant.tenant_id)
+          .execute()
+      for (const name of ['verified_at', 'retired_at', 'destroyed_at', 'last_used_at'])
+        await database.schema.alterTable('credentials').addColumn(name, 'text').execute()
+      for (const name of ['child_accounts', 'allowed_cidrs', 'last_used_at', 'rotated_to'])
+        await database.schema.alterTable('api_keys').addColumn(name, 'text').execute()
+      await database.schema
+        .createTable('audit_log')
+        .addColumn('id', 'text', column => column.primaryKey())
+        .addColumn('at', 'text', column => column.notNull())
+        .addColumn('actor_kind', 'text', column => column.notNull())
+        .addColumn('actor_id', 'text', column => column.notNull())
+        .addColumn('address', 'text')
+        .addColumn('request_id', 'text')
+        .addColumn('action', 'text', column => column.notNull())
+        .addColumn('tenant_id', 'text')
+        .addColumn('target', 'text')
+        .addColumn('outcome', 'text', column => column.notNull())
+        .addColumn('detail', 'text')
+        .execute()
+      await database.schema.createIndex('audit_log_by_tenant').on('audit_log').columns(['tenant_id', 'id']).execute()
+      // Master keys have canaries of their own from here on.
+      const canary = await database.selectFrom('vault').select('sealed').where('name', '=', 'canary').executeTakeFirst()
+      if (canary)
+        await database
+          .updateTable('vault')
+          .set({ name: canaryName(partsOf(canary.sealed).keyId) })
+          .where('name', '=', 'canary')
+          .execute()
+    }
   }
-}
+})

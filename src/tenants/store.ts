@@ -1,312 +1,301 @@
-import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
 import { type Dialect, Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import type { Credential } from '../voximplant/client.ts'
-import { createKey } from './keys.ts'
+import { type Administration, administer } from './administration.ts'
+import { readEntries, settleEntry, writeEntry } from './audit.ts'
+import { type ChangeFeed, createChanges } from './changes.ts'
 import { migrations } from './migrations.ts'
+import {
+  type Actor,
+  type ApiKey,
+  type AuditEntry,
+  type AuditQuery,
+  type Change,
+  type CredentialStatus,
+  type NewAuditEntry,
+  type StoredAccount,
+  StoreRefusal,
+  type Tenant,
+  WrongMasterKey
+} from './model.ts'
+import { keyOf, statusOf, type Tables, tenantOf } from './schema.ts'
+import { canaryName, checkHead, createDataKeys, openCredential } from './secrets.ts'
 import { open, type Place, SealError, seal, type Vault } from './vault.ts'
 
-interface Tables {
-  vault: { name: string; sealed: string }
-  tenants: {
-    tenant_id: string
-    name: string
-    enabled: number
-    account_id: number
-    api_host: string | null
-    limits: string
-    data_key: string
-    credential_version: number | null
-    created_at: string
-  }
-  credentials: {
-    tenant_id: string
-    version: number
-    kind: Credential['kind']
-    account_id: number
-    key_id: string | null
-    fingerprint: string
-    sealed: string
-    created_at: string
-  }
-  api_keys: {
-    key_id: string
-    tenant_id: string
-    name: string
-    hash: string
-    scopes: string
-    created_at: string
-    expires_at: string | null
-    revoked_at: string | null
-  }
-}
+export type { Administration } from './administration.ts'
+export * from './model.ts'
 
-/** One Voximplant account, and those who share it. */
-export interface Tenant {
-  /** The slug it is known by. */
-  tenantId: string
-  name: string
-  enabled: boolean
-  /** The account's id at the upstream. */
-  accountId: number
-  /** The upstream's host for this account, when not the configured one. */
-  apiHost: string | undefined
-  /** Settings of its own: rate and concurrency limits. */
-  limits: Record<string, unknown>
-  createdAt: string
-  /** The version of the credential in use; undefined while there is none. */
-  credentialVersion: number | undefined
-}
-
-/** What is kept of an API key. */
-export interface ApiKey {
-  keyId: string
-  tenantId: string
-  name: string
-  /** SHA-256 of the secret part. */
-  hash: Buffer
-  scopes: string[]
-  createdAt: string
-  expiresAt: string | undefined
-  revokedAt: string | undefined
-}
-
-/** A credential as an administrator hands it over. */
-export type CredentialInput =
-  | { kind: 'key'; accountId: number; keyId: string; privateKey: string }
-  | { kind: 'api-key'; accountId: number; apiKey: string }
-
-/** What may be told of a stored credential. */
-export interface CredentialStatus {
-  version: number
-  kind: Credential['kind']
-  accountId: number
-  keyId: string | undefined
-  /** SHA-256 of the public key, or of the API key. */
-  fingerprint: string
-  createdAt: string
-}
-
-/** Tenants, credentials and API keys. Secrets are sealed before they get here and opened after they left. */
+/** Tenants, credentials and API keys: reads, and the machinery around them. What an administrator decides is changed through `by`. */
 export interface Store {
-  createTenant(tenant: {
-    tenantId: string
-    name: string
-    accountId: number
-    apiHost?: string
-    limits?: Record<string, unknown>
-  }): Promise<Tenant>
+  /** Every change is somebody's. */
+  by(actor: Actor): Administration
   tenant(tenantId: string): Promise<Tenant | undefined>
-  tenants(): Promise<Tenant[]>
-  setEnabled(tenantId: string, enabled: boolean): Promise<void>
-  /** Stores a new version and makes it the one in use. */
-  putCredential(tenantId: string, credential: CredentialInput): Promise<CredentialStatus>
-  /** The credential in use, opened; undefined when there is none. Throws SealError. */
+  /** By id. `after`: the last id of the page before; all without a limit. */
+  tenants(page?: { after?: string; limit?: number }): Promise<Tenant[]>
+  /** What a tenant's calls go out with; undefined when it has no credential. Throws SealError, UnknownMasterKey. */
+  account(tenantId: string): Promise<StoredAccount | undefined>
+  /** The credential in use, opened; undefined when there is none. Throws as `account` does. */
   credential(tenantId: string): Promise<Credential | undefined>
-  /** A new key; its text is returned here and kept nowhere. */
-  createKey(tenantId: string, options: { name: string; scopes: string[]; expiresAt?: string }): Promise<{ key: string; keyId: string }>
+  /** Every version there has been, newest first. */
+  credentials(tenantId: string): Promise<CredentialStatus[]>
   key(keyId: string): Promise<ApiKey | undefined>
-  revokeKey(keyId: string): Promise<void>
-  /** Throws when the database does not answer. */
+  /** A tenant's keys, newest first. */
+  keys(tenantId: string): Promise<ApiKey[]>
+  auditLog(query: AuditQuery): Promise<{ items: AuditEntry[]; next?: string }>
+  /** Adds an entry outside a change, for a call; its id. */
+  record(entry: NewAuditEntry): Promise<string>
+  /** How it ended that an entry was recorded for. */
+  settleAudit(id: string, outcome: string, detail?: Record<string, unknown>): Promise<void>
+  /** Seals a small secret with the tenant's data key; it opens for the same tenant and place only, and never again once the tenant is deleted. */
+  seal(tenantId: string, plain: Buffer, place: Place): Promise<string>
+  /** Throws SealError. */
+  open(tenantId: string, envelope: string, place: Place): Promise<Buffer>
+  /** When keys, and the credentials of tenants, were last used: written together. */
+  touch(used: { keys?: ReadonlyMap<string, Date>; credentials?: ReadonlyMap<string, Date> }): Promise<void>
+  touchKeys(used: ReadonlyMap<string, Date>): Promise<void>
+  /** Destroys the secrets of credentials that were replaced long enough ago; how many. Any number of replicas may do it. */
+  sweep(): Promise<number>
+  /** Tells of changes: this process's own at once, those of other processes where the database passes them on (PostgreSQL). */
+  onChange(listener: (change: Change) => void): () => void
+  /** Master keys that wrap data keys, and how many each. */
+  masterKeys(): Promise<{ current: string; counts: Record<string, number> }>
+  /** Throws when the database does not answer, and WrongMasterKey when the master key was rotated away. */
   ping(): Promise<void>
   close(): Promise<void>
+  /** For rooms that keep tables of their own. */
+  database: Kysely<Tables>
 }
 
-/** The start must stop: the database was sealed with another master key. */
-export class WrongMasterKey extends Error {
-  constructor() {
-    super('the master key is not the one this database was sealed with')
-    this.name = 'WrongMasterKey'
-  }
-}
+/** A database, and how it passes changes on to other processes, where it does. */
+export type StoreDialect = Dialect & { feed?: ChangeFeed }
 
-const now = (): string => new Date().toISOString()
+/** How long a replaced credential can still be opened, for calls that began with it, in milliseconds. */
+export const retirement = 15 * 60_000
 
-/** Opens the store: runs the migrations and checks the master key against the database's canary. Throws WrongMasterKey. */
-export async function openStore(dialect: Dialect, vault: Vault): Promise<Store> {
+/** How long a wrapped data key is taken for the tenant's own before it is looked up again, in milliseconds. */
+const dataKeyLife = 5_000
+
+/** Opens the store: runs the migrations and checks the master keys against the database's canaries. Throws WrongMasterKey. */
+export async function openStore(dialect: StoreDialect, vault: Vault): Promise<Store> {
   const database = new Kysely<Tables>({ dialect })
   try {
-    const { error } = await new Migrator({ db: database, provider: { getMigrations: async () => migrations } }).migrateToLatest()
+    const { error } = await new Migrator({ db: database, provider: { getMigrations: async () => migrations(vault) } }).migrateToLatest()
     if (error) throw error
-    await database
-      .insertInto('vault')
-      .values({ name: 'canary', sealed: vault.createCanary() })
-      .onConflict(conflict => conflict.column('name').doNothing())
-      .execute()
-    const { sealed } = await database.selectFrom('vault').select('sealed').where('name', '=', 'canary').executeTakeFirstOrThrow()
-    try {
-      vault.checkCanary(sealed)
-    } catch (error) {
-      throw error instanceof SealError ? new WrongMasterKey() : error
-    }
+    await checkMasterKeys(database, vault)
   } catch (error) {
     await database.destroy()
-    throw error
+    throw error instanceof SealError ? new WrongMasterKey() : error
   }
-  return createStore(database, vault)
+  return createStore(database, vault, dialect.feed)
 }
 
-function createStore(database: Kysely<Tables>, vault: Vault): Store {
+/** Everything in the database must be wrapped by master keys that are known here; only then is the current one added to them. */
+async function checkMasterKeys(database: Kysely<Tables>, vault: Vault): Promise<void> {
+  const current = await vault.current()
+  const canary = await vault.createCanary()
+  await database.transaction().execute(async transaction => {
+    // One at a time: of two processes with different keys on an empty database, the second finds the first one's canary.
+    await transaction
+      .insertInto('vault')
+      .values({ name: 'turn', sealed: '' })
+      .onConflict(conflict => conflict.column('name').doUpdateSet({ sealed: '' }))
+      .execute()
+    for (const { name, sealed } of await transaction.selectFrom('vault').selectAll().where('name', 'like', 'canary:%').execute()) {
+      const masterKeyId = name.slice('canary:'.length)
+      if (!vault.knows(masterKeyId))
+        throw new WrongMasterKey(
+          `the master key is not the one this database was sealed with: ${masterKeyId} was not given, ${current} was; while keys are rotated, MASTER_KEY_PREVIOUS holds the others`
+        )
+      await vault.checkCanary(sealed)
+    }
+    await transaction
+      .insertInto('vault')
+      .values({ name: canaryName(current), sealed: canary })
+      .onConflict(conflict => conflict.column('name').doNothing())
+      .execute()
+  })
+}
+
+function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | undefined): Store {
+  const dataKeys = createDataKeys(vault)
+  const changes = createChanges(feed)
+  /** Data keys by tenant, for `seal` and `open`. */
+  const lately = new Map<string, { key: Buffer; until: number }>()
+  changes.on(({ tenantId, keyId }) => {
+    if (tenantId === undefined) lately.clear()
+    else if (keyId === undefined) lately.delete(tenantId)
+  })
+
+  const dataKeyOf = async (tenantId: string): Promise<Buffer> => {
+    const known = lately.get(tenantId)
+    if (known && Date.now() < known.until) return known.key
+    const row = await database.selectFrom('tenants').select('data_key').where('tenant_id', '=', tenantId).executeTakeFirst()
+    if (!row) throw new StoreRefusal('tenant-missing', `there is no tenant ${tenantId}`)
+    const key = await dataKeys.open(tenantId, row.data_key)
+    if (lately.size >= 10_000) lately.clear()
+    lately.set(tenantId, { key, until: Date.now() + dataKeyLife })
+    return key
+  }
+
+  const account = async (tenantId: string): Promise<StoredAccount | undefined> => {
+    const row = await database
+      .selectFrom('tenants')
+      .leftJoin('credentials', join =>
+        join.onRef('credentials.tenant_id', '=', 'tenants.tenant_id').onRef('credentials.version', '=', 'tenants.credential_version')
+      )
+      .select([
+        'tenants.tenant_id',
+        'tenants.data_key',
+        'tenants.head',
+        'tenants.account_id',
+        'tenants.api_host',
+        'tenants.credential_version',
+        'credentials.version',
+        'credentials.kind',
+        'credentials.account_id as key_account_id',
+        'credentials.key_id',
+        'credentials.fingerprint',
+        'credentials.sealed'
+      ])
+      .where('tenants.tenant_id', '=', tenantId)
+      .executeTakeFirst()
+    if (!row) return undefined
+    const dataKey = await dataKeys.open(tenantId, row.data_key)
+    checkHead(dataKey, row)
+    if (row.credential_version === null) return undefined
+    const { version, kind, fingerprint, sealed } = row
+    if (version === null || kind === null || fingerprint === null || sealed === null) throw new SealError()
+    const credential = openCredential(dataKey, tenantId, {
+      version,
+      kind,
+      account_id: row.key_account_id!,
+      key_id: row.key_id,
+      fingerprint,
+      sealed
+    })
+    return { credential, version, apiHost: row.api_host ?? undefined }
+  }
+
+  const touch: Store['touch'] = async ({ keys = new Map(), credentials = new Map() }) => {
+    if (keys.size === 0 && credentials.size === 0) return
+    await database.transaction().execute(async transaction => {
+      // In one order, so that two replicas that write at once do not wait for each other.
+      for (const [keyId, at] of [...keys].sort(([a], [b]) => (a < b ? -1 : 1))) {
+        const lastUsed = at.toISOString()
+        await transaction
+          .updateTable('api_keys')
+          .set({ last_used_at: lastUsed })
+          .where('key_id', '=', keyId)
+          .where(({ eb, or }) => or([eb('last_used_at', 'is', null), eb('last_used_at', '<', lastUsed)]))
+          .execute()
+      }
+      for (const [tenantId, at] of [...credentials].sort(([a], [b]) => (a < b ? -1 : 1))) {
+        const lastUsed = at.toISOString()
+        await transaction
+          .updateTable('credentials')
+          .set({ last_used_at: lastUsed })
+          .where('tenant_id', '=', tenantId)
+          .where('version', '=', ({ selectFrom }) =>
+            selectFrom('tenants').select('credential_version').where('tenants.tenant_id', '=', tenantId).$castTo<number>()
+          )
+          .where(({ eb, or }) => or([eb('last_used_at', 'is', null), eb('last_used_at', '<', lastUsed)]))
+          .execute()
+      }
+    })
+  }
+
   return {
-    async createTenant({ tenantId, name, accountId, apiHost, limits = {} }) {
-      const row = await database
-        .insertInto('tenants')
-        .values({
-          tenant_id: tenantId,
-          name,
-          enabled: 1,
-          account_id: accountId,
-          api_host: apiHost ?? null,
-          limits: JSON.stringify(limits),
-          data_key: vault.createDataKey(tenantId),
-          credential_version: null,
-          created_at: now()
-        })
-        .returningAll()
-        .executeTakeFirstOrThrow()
-      return tenantOf(row)
-    },
+    by: actor => administer({ database, vault, dataKeys, changes, feed }, actor),
     async tenant(tenantId) {
       const row = await database.selectFrom('tenants').selectAll().where('tenant_id', '=', tenantId).executeTakeFirst()
       return row && tenantOf(row)
     },
-    async tenants() {
-      return (await database.selectFrom('tenants').selectAll().orderBy('tenant_id').execute()).map(tenantOf)
+    async tenants({ after, limit } = {}) {
+      let query = database.selectFrom('tenants').selectAll().orderBy('tenant_id')
+      if (after !== undefined) query = query.where('tenant_id', '>', after)
+      if (limit !== undefined) query = query.limit(limit)
+      return (await query.execute()).map(tenantOf)
     },
-    async setEnabled(tenantId, enabled) {
-      await database
-        .updateTable('tenants')
-        .set({ enabled: enabled ? 1 : 0 })
+    account,
+    credential: async tenantId => (await account(tenantId))?.credential,
+    async credentials(tenantId) {
+      const rows = await database
+        .selectFrom('credentials')
+        .selectAll()
         .where('tenant_id', '=', tenantId)
+        .orderBy('version', 'desc')
         .execute()
-    },
-    putCredential: (tenantId, credential) =>
-      database.transaction().execute(async transaction => {
-        // The update locks the tenant's row, so that of two writers each gets a version of its own.
-        const { data_key, credential_version } = await transaction
-          .updateTable('tenants')
-          .set(({ fn, lit, eb }) => ({ credential_version: eb(fn.coalesce('credential_version', lit(0)), '+', 1) }))
-          .where('tenant_id', '=', tenantId)
-          .returning(['data_key', 'credential_version'])
-          .executeTakeFirstOrThrow()
-        const version = credential_version!
-        const secret = credential.kind === 'key' ? credential.privateKey : credential.apiKey
-        const status: CredentialStatus = {
-          version,
-          kind: credential.kind,
-          accountId: credential.accountId,
-          keyId: credential.kind === 'key' ? credential.keyId : undefined,
-          fingerprint: fingerprintOf(credential),
-          createdAt: now()
-        }
-        await transaction
-          .insertInto('credentials')
-          .values({
-            tenant_id: tenantId,
-            version,
-            kind: status.kind,
-            account_id: status.accountId,
-            key_id: status.keyId ?? null,
-            fingerprint: status.fingerprint,
-            sealed: seal(vault.openDataKey(tenantId, data_key), `c${version}`, Buffer.from(secret), placeOf(tenantId, status)),
-            created_at: status.createdAt
-          })
-          .execute()
-        return status
-      }),
-    async credential(tenantId) {
-      const row = await database
-        .selectFrom('tenants')
-        .innerJoin('credentials', join =>
-          join.onRef('credentials.tenant_id', '=', 'tenants.tenant_id').onRef('credentials.version', '=', 'tenants.credential_version')
-        )
-        .select([
-          'tenants.data_key',
-          'credentials.version',
-          'credentials.kind',
-          'credentials.account_id',
-          'credentials.key_id',
-          'credentials.sealed'
-        ])
-        .where('tenants.tenant_id', '=', tenantId)
-        .executeTakeFirst()
-      if (!row) return undefined
-      const secret = open(
-        vault.openDataKey(tenantId, row.data_key),
-        row.sealed,
-        placeOf(tenantId, { ...row, accountId: row.account_id, keyId: row.key_id ?? undefined })
-      )
-      const accountId = row.account_id
-      return row.kind === 'key'
-        ? { kind: 'key', accountId, keyId: row.key_id ?? '', privateKey: createPrivateKey(secret) }
-        : { kind: 'api-key', accountId, apiKey: secret.toString() }
-    },
-    async createKey(tenantId, { name, scopes, expiresAt }) {
-      const { key, keyId, hash } = createKey()
-      await database
-        .insertInto('api_keys')
-        .values({
-          key_id: keyId,
-          tenant_id: tenantId,
-          name,
-          hash: hash.toString('base64url'),
-          scopes: JSON.stringify(scopes),
-          created_at: now(),
-          expires_at: expiresAt ?? null,
-          revoked_at: null
-        })
-        .execute()
-      return { key, keyId }
+      return rows.map(statusOf)
     },
     async key(keyId) {
       const row = await database.selectFrom('api_keys').selectAll().where('key_id', '=', keyId).executeTakeFirst()
-      return (
-        row && {
-          keyId: row.key_id,
-          tenantId: row.tenant_id,
-          name: row.name,
-          hash: Buffer.from(row.hash, 'base64url'),
-          scopes: JSON.parse(row.scopes),
-          createdAt: row.created_at,
-          expiresAt: row.expires_at ?? undefined,
-          revokedAt: row.revoked_at ?? undefined
-        }
-      )
+      return row && keyOf(row)
     },
-    async revokeKey(keyId) {
-      await database
-        .updateTable('api_keys')
-        .set({ revoked_at: now() })
-        .where('key_id', '=', keyId)
-        .where('revoked_at', 'is', null)
+    async keys(tenantId) {
+      const rows = await database
+        .selectFrom('api_keys')
+        .selectAll()
+        .where('tenant_id', '=', tenantId)
+        .orderBy('created_at', 'desc')
+        .orderBy('key_id')
         .execute()
+      return rows.map(keyOf)
+    },
+    auditLog: query => readEntries(database, query),
+    record: entry => writeEntry(database, entry),
+    settleAudit: (id, outcome, detail) => settleEntry(database, id, outcome, detail),
+    async seal(tenantId, plain, place) {
+      return seal(await dataKeyOf(tenantId), 'secret', plain, ['secret', tenantId, ...place])
+    },
+    async open(tenantId, envelope, place) {
+      return open(await dataKeyOf(tenantId), 'secret', envelope, ['secret', tenantId, ...place])
+    },
+    touch,
+    touchKeys: keys => touch({ keys }),
+    sweep: () =>
+      database.transaction().execute(async transaction => {
+        const now = Date.now()
+        const destroyed = await transaction
+          .updateTable('credentials')
+          .set({ sealed: '', destroyed_at: new Date(now).toISOString() })
+          .where('destroyed_at', 'is', null)
+          .where('retired_at', '<', new Date(now - retirement).toISOString())
+          .returning(['tenant_id', 'version'])
+          .execute()
+        for (const { tenant_id: tenantId, version } of destroyed)
+          await writeEntry(transaction, {
+            actor: { kind: 'service', id: 'sweep' },
+            action: 'credential.destroy',
+            tenantId,
+            target: String(version)
+          })
+        return destroyed.length
+      }),
+    onChange: listener => changes.on(listener),
+    async masterKeys() {
+      const current = await vault.current()
+      const counts: Record<string, number> = { [current]: 0 }
+      for (const { name } of await database.selectFrom('vault').select('name').where('name', 'like', 'canary:%').execute()) {
+        const masterKeyId = name.slice('canary:'.length)
+        const { count } = await database
+          .selectFrom('tenants')
+          .select(({ fn }) => fn.countAll().as('count'))
+          .where('data_key', 'like', `v1.${masterKeyId}.%`)
+          .executeTakeFirstOrThrow()
+        counts[masterKeyId] = Number(count)
+      }
+      return { current, counts }
     },
     async ping() {
-      await database.selectFrom('vault').select('name').where('name', '=', 'canary').executeTakeFirstOrThrow()
+      const rows = await database.selectFrom('vault').select('name').where('name', 'like', 'canary:%').execute()
+      const unknown = rows.map(({ name }) => name.slice('canary:'.length)).find(masterKeyId => !vault.knows(masterKeyId))
+      if (unknown !== undefined) throw new WrongMasterKey(`the master key ${unknown} is in use, and this process was not given it`)
     },
-    close: () => database.destroy()
+    async close() {
+      await changes.close()
+      await database.destroy()
+      await vault.close()
+    },
+    database
   }
-}
-
-/** Everything a sealed credential is bound to: moved to another tenant, version, kind, account or key it does not open. */
-const placeOf = (
-  tenantId: string,
-  { version, kind, accountId, keyId }: Pick<CredentialStatus, 'version' | 'kind' | 'accountId' | 'keyId'>
-): Place => ['credential', tenantId, version, kind, accountId, keyId ?? '']
-
-const tenantOf = (row: Tables['tenants']): Tenant => ({
-  tenantId: row.tenant_id,
-  name: row.name,
-  enabled: row.enabled === 1,
-  accountId: row.account_id,
-  apiHost: row.api_host ?? undefined,
-  limits: JSON.parse(row.limits),
-  createdAt: row.created_at,
-  credentialVersion: row.credential_version ?? undefined
-})
-
-function fingerprintOf(credential: CredentialInput): string {
-  const material =
-    credential.kind === 'key' ? createPublicKey(credential.privateKey).export({ type: 'spki', format: 'der' }) : credential.apiKey
-  return `SHA256:${createHash('sha256').update(material).digest('base64url')}`
 }

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto'
 
 /**
- * Envelope encryption: the master key wraps one data key per tenant, the data key seals that tenant's secrets. AES-256-GCM throughout; the
+ * Envelope encryption: a master key wraps one data key per tenant, the data key seals that tenant's secrets. AES-256-GCM throughout; the
  * associated data names the place a text belongs to, so that a row copied elsewhere does not open.
  */
 
@@ -17,11 +17,21 @@ export class SealError extends Error {
   }
 }
 
+/** A data key is wrapped by a master key that this process does not know; a replica that was not told of a rotation, say. */
+export class UnknownMasterKey extends SealError {
+  readonly keyId: string
+  constructor(keyId: string) {
+    super(`a data key is wrapped by the master key ${keyId}, which this process was not given`)
+    this.name = 'UnknownMasterKey'
+    this.keyId = keyId
+  }
+}
+
 /** Where a sealed text belongs; every part is authenticated. */
 export type Place = readonly [kind: string, ...parts: (string | number)[]]
 
-// JSON keeps the parts apart: ['a', 'bc'] and ['ab', 'c'] are different places.
-const associated = (place: Place): Buffer => Buffer.from(JSON.stringify(['voxgate', ...place]))
+/** A place as associated data. JSON keeps the parts apart: ['a', 'bc'] and ['ab', 'c'] are different places. */
+export const associated = (place: Place): Buffer => Buffer.from(JSON.stringify(['voxgate', ...place]))
 
 /** Seals a text: `v1.<key id>.<base64url of nonce, ciphertext, tag>`. */
 export function seal(key: Buffer, keyId: string, plain: Buffer, place: Place): string {
@@ -32,13 +42,22 @@ export function seal(key: Buffer, keyId: string, plain: Buffer, place: Place): s
   return `v1.${keyId}.${sealed.toString('base64url')}`
 }
 
-/** Opens what `seal` made for the same place. Throws SealError. */
-export function open(key: Buffer, envelope: string, place: Place): Buffer {
-  const [version, , payload, ...rest] = envelope.split('.')
-  if (version !== 'v1' || payload === undefined || rest.length > 0 || !/^[A-Za-z0-9_-]+$/.test(payload)) throw new SealError()
+const shape = /^v1\.([A-Za-z0-9-]{1,64})\.([A-Za-z0-9_-]+)$/
+
+/** The parts of an envelope. Throws SealError when it is none. */
+export function partsOf(envelope: string): { keyId: string; bytes: Buffer } {
+  const [, keyId, payload] = shape.exec(envelope) ?? []
+  if (keyId === undefined || payload === undefined) throw new SealError()
   const bytes = Buffer.from(payload, 'base64url')
   // Non-canonical base64 would let a changed text open.
-  if (bytes.length < nonceLength + tagLength || bytes.toString('base64url') !== payload) throw new SealError()
+  if (bytes.toString('base64url') !== payload) throw new SealError()
+  return { keyId, bytes }
+}
+
+/** Opens what `seal` made with the same key, under the same id, for the same place. Throws SealError. */
+export function open(key: Buffer, keyId: string, envelope: string, place: Place): Buffer {
+  const { keyId: named, bytes } = partsOf(envelope)
+  if (named !== keyId || bytes.length < nonceLength + tagLength) throw new SealError()
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceLength), { authTagLength: tagLength })
     decipher.setAAD(associated(place))
@@ -49,35 +68,84 @@ export function open(key: Buffer, envelope: string, place: Place): Buffer {
   }
 }
 
-/** The id of the key an envelope was sealed with. */
-export const keyIdOf = (envelope: string): string => envelope.split('.')[1] ?? ''
+/** Holds a master key, or knows who does. */
+export interface KeyProvider {
+  /** What it is, for people. */
+  readonly name: string
+  /** The id of the master key that wraps now; the same key always has the same. */
+  current(): Promise<string>
+  /** Whether it unwraps what the master key of this id has wrapped. */
+  knows(keyId: string): boolean
+  /** An envelope that names the key. */
+  wrap(plain: Buffer, place: Place): Promise<string>
+  /** Throws SealError when the envelope is not of this key and place. */
+  unwrap(envelope: string, place: Place): Promise<Buffer>
+  close(): Promise<void>
+}
 
-/** Wraps and opens data keys with the master key. */
+/** A master key in this process's memory. Throws when it is not 32 bytes. */
+export function localKey(masterKey: Buffer): KeyProvider {
+  if (masterKey.length !== keyLength) throw new Error(`the master key must have ${keyLength} bytes, not ${masterKey.length}`)
+  const id = hash('sha256', Buffer.concat([Buffer.from('voxgate master key id\n'), masterKey]), 'hex').slice(0, 12)
+  return {
+    name: `master key ${id}`,
+    current: async () => id,
+    knows: keyId => keyId === id,
+    wrap: async (plain, place) => seal(masterKey, id, plain, place),
+    unwrap: async (envelope, place) => open(masterKey, id, envelope, place),
+    async close() {}
+  }
+}
+
+/** Wraps and opens data keys: with the current master key, and with those before it as long as a rotation lasts. */
 export interface Vault {
-  /** Names the master key without telling it. */
-  readonly masterKeyId: string
-  /** A new data key for a tenant, wrapped. */
-  createDataKey(tenantId: string): string
-  openDataKey(tenantId: string, wrapped: string): Buffer
-  /** A text that only this master key opens: stored once, it tells a wrong key at the next start. */
-  createCanary(): string
-  /** Throws SealError when the canary was made with another master key. */
-  checkCanary(canary: string): void
+  /** The id of the master key that wraps now. */
+  current(): Promise<string>
+  knows(masterKeyId: string): boolean
+  /** A new data key for a tenant, wrapped by the current master key. */
+  createDataKey(tenantId: string): Promise<string>
+  /** Throws UnknownMasterKey, SealError. */
+  openDataKey(tenantId: string, wrapped: string): Promise<Buffer>
+  /** The same data key, wrapped by the current master key. Throws as openDataKey does. */
+  rewrap(tenantId: string, wrapped: string): Promise<string>
+  /** A text that only the current master key opens: stored once, it tells a wrong key at the next start. */
+  createCanary(): Promise<string>
+  /** Throws SealError when the canary was made with another key of the same id. */
+  checkCanary(canary: string): Promise<void>
+  close(): Promise<void>
 }
 
 const canaryText = Buffer.from('voxgate')
+const provider = (key: Buffer | KeyProvider): KeyProvider => (Buffer.isBuffer(key) ? localKey(key) : key)
 
-/** A vault over one master key. Throws when it is not 32 bytes. */
-export function createVault(masterKey: Buffer): Vault {
-  if (masterKey.length !== keyLength) throw new Error(`the master key must have ${keyLength} bytes, not ${masterKey.length}`)
-  const masterKeyId = hash('sha256', Buffer.concat([Buffer.from('voxgate master key id\n'), masterKey]), 'hex').slice(0, 12)
+/** A vault over the current master key and, while they still wrap something, those before it. Throws when a key is not 32 bytes. */
+export function createVault(currentKey: Buffer | KeyProvider, previousKeys: readonly (Buffer | KeyProvider)[] = []): Vault {
+  const current = provider(currentKey)
+  const providers = [current, ...previousKeys.map(provider)]
+  const unwrap = (envelope: string, place: Place): Promise<Buffer> => {
+    const { keyId } = partsOf(envelope)
+    const holder = providers.find(one => one.knows(keyId))
+    if (!holder) throw new UnknownMasterKey(keyId)
+    return holder.unwrap(envelope, place)
+  }
+  const openDataKey = async (tenantId: string, wrapped: string): Promise<Buffer> => {
+    const key = await unwrap(wrapped, ['data-key', tenantId])
+    if (key.length !== keyLength) throw new SealError()
+    return key
+  }
   return {
-    masterKeyId,
-    createDataKey: tenantId => seal(masterKey, masterKeyId, randomBytes(keyLength), ['data-key', tenantId]),
-    openDataKey: (tenantId, wrapped) => open(masterKey, wrapped, ['data-key', tenantId]),
-    createCanary: () => seal(masterKey, masterKeyId, canaryText, ['canary']),
-    checkCanary(canary) {
-      open(masterKey, canary, ['canary'])
+    current: () => current.current(),
+    knows: keyId => providers.some(one => one.knows(keyId)),
+    createDataKey: tenantId => current.wrap(randomBytes(keyLength), ['data-key', tenantId]),
+    openDataKey,
+    rewrap: async (tenantId, wrapped) => current.wrap(await openDataKey(tenantId, wrapped), ['data-key', tenantId]),
+    createCanary: () => current.wrap(canaryText, ['canary']),
+    async checkCanary(canary) {
+      const text = await unwrap(canary, ['canary'])
+      if (!text.equals(canaryText)) throw new SealError()
+    },
+    async close() {
+      await Promise.all(providers.map(one => one.close()))
     }
   }
 }

@@ -9,8 +9,9 @@ const store = await openStore(
   database.startsWith('postgres:') ? postgresDialect(database) : sqliteDialect(database),
   createVault(Buffer.from(masterKey, 'base64'))
 )
+const administration = store.by({ kind: 'service', id: 'writer' })
 try {
-  await store.createTenant({ tenantId: 'acme', name: 'Acme', accountId: 7, limits: { rate: 5 } })
+  await administration.createTenant({ tenantId: 'acme', name: 'Acme', accountId: 7, settings: { concurrency: 5 } })
 } catch {
   // Another process was first.
 }
@@ -18,7 +19,7 @@ const versions: number[] = []
 for (let i = 0; i < Number(writes); i++) {
   versions.push(
     (
-      await store.putCredential('acme', {
+      await administration.putCredential('acme', {
         kind: 'key',
         accountId: 7,
         keyId: 'key-7',
