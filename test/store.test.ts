@@ -1,33 +1,17 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { Dialect } from 'kysely'
-import pg from 'pg'
 import t, { type Test } from 'tap'
 import { postgresDialect } from '../src/tenants/postgres.ts'
-import { sqliteDialect } from '../src/tenants/sqlite.ts'
 import { openStore, WrongMasterKey } from '../src/tenants/store.ts'
 import { createVault, SealError } from '../src/tenants/vault.ts'
-import { createCredential, services, tester } from './support.ts'
+import { onEveryDatabase, type TestDatabase } from './databases.ts'
+import { createCredential, tester } from './support.ts'
 
 /** The store, on every database it runs on, with several processes at once. */
 
-interface Database {
-  /** What a process opens it by. */
-  address: string
-  dialect(): Dialect
-  /** Raw SQL, past the store. */
-  exec(sql: string): Promise<void>
-  /** Everything in it, as text. */
-  dump(): Promise<string>
-}
-
-async function check(t: Test, { address, dialect, exec, dump }: Database): Promise<void> {
+async function check(t: Test, { address, dialect, exec, dump }: TestDatabase): Promise<void> {
   const masterKey = randomBytes(32)
   const credential = createCredential(7)
   const run = promisify(execFile)
@@ -93,56 +77,7 @@ async function check(t: Test, { address, dialect, exec, dump }: Database): Promi
   await again.close()
 }
 
-t.test('on SQLite', async t => {
-  const dir = mkdtempSync(join(tmpdir(), 'voxgate-'))
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
-  const file = join(dir, 'voxgate.db')
-  await check(t, {
-    address: file,
-    dialect: () => sqliteDialect(file),
-    async exec(sql) {
-      const database = new DatabaseSync(file)
-      database.exec(sql)
-      database.close()
-    },
-    async dump() {
-      const database = new DatabaseSync(file)
-      database.exec('pragma wal_checkpoint(truncate)')
-      database.close()
-      return readFileSync(file, 'latin1')
-    }
-  })
-})
-
-const { postgres } = await services()
-
-t.test('on PostgreSQL', { skip: postgres.missing }, async t => {
-  const name = `voxgate_test_${randomBytes(6).toString('hex')}`
-  const as = async <T>(database: string, act: (client: pg.Client) => Promise<T>): Promise<T> => {
-    const client = new pg.Client({ connectionString: postgres.url(database) })
-    await client.connect()
-    try {
-      return await act(client)
-    } finally {
-      await client.end()
-    }
-  }
-  await as('postgres', client => client.query(`create database ${name}`))
-  t.teardown(() => as('postgres', client => client.query(`drop database ${name} with (force)`)))
-  await check(t, {
-    address: postgres.url(name),
-    dialect: () => postgresDialect(postgres.url(name)),
-    exec: sql => as(name, async client => void (await client.query(sql))),
-    dump: () =>
-      as(name, async client => {
-        const { rows } = await client.query("select table_name from information_schema.tables where table_schema = 'public'")
-        const tables = await Promise.all(
-          rows.map(({ table_name }) => client.query(`select row_to_json(t)::text as row from "${table_name}" t`))
-        )
-        return tables.flatMap(table => table.rows.map(({ row }) => row)).join('\n')
-      })
-  })
-})
+onEveryDatabase(t, 'the store', check)
 
 t.test('a database that is not there', async t => {
   const before = Date.now()
