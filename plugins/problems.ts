@@ -1,6 +1,9 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Problem, type ProblemType, problemTypes } from '../src/problem.ts'
+import { DatabaseAway } from '../src/tenants/away.ts'
+import { KeyServerError } from '../src/tenants/transit.ts'
+import { UnknownMasterKey } from '../src/tenants/vault.ts'
 import { invalid } from '../src/validation.ts'
 
 /** Fastify's own failures, by its error code; what is not here goes by its status. */
@@ -31,6 +34,10 @@ const byStatus: Record<number, ProblemType> = {
 /** Any failure as a Problem. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
+  if (error instanceof DatabaseAway) return new Problem('store-unavailable', 'The database does not answer.', { cause: error })
+  if (error instanceof KeyServerError) return new Problem('store-unavailable', 'The key server does not answer.', { cause: error })
+  if (error instanceof UnknownMasterKey)
+    return new Problem('store-unavailable', 'This replica does not know the master key that is in use.', { cause: error })
   const { code = '', statusCode } = error as Partial<FastifyError>
   const known = frameworkErrors[code]
   if (known) return new Problem(known[0], known[1], { cause: error })

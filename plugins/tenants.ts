@@ -1,8 +1,11 @@
 import { BlockList, isIPv6 } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { createCache, createSource } from '../src/tenants/cache.ts'
 import { parseKey, sameHash } from '../src/tenants/keys.ts'
-import type { ApiKey, Store, Tenant, TenantSettings } from '../src/tenants/store.ts'
+import type { Store, TenantSettings } from '../src/tenants/store.ts'
+import { createUsed } from '../src/tenants/used.ts'
+import { SealError } from '../src/tenants/vault.ts'
 import type { Account } from '../src/voximplant/client.ts'
 
 /** Who calls, and for which tenant: `request.tenant`. */
@@ -25,47 +28,9 @@ export interface Tenants {
   authenticate(key: string): Caller | undefined | Promise<Caller | undefined>
   /** What to call the upstream with for a tenant; undefined when it has no credentials. */
   account(tenantId: string): Account | undefined | Promise<Account | undefined>
-  /** Drops what is cached of a tenant; `onForget` hooks run too. */
+  /** Drops what is cached of a tenant; `onForget` hooks run too. Changes through the store do so by themselves. */
   forget(tenantId: string): void
   onForget(hook: (tenantId: string) => void): void
-}
-
-/** A cache with a short life: one load at a time per key, told of the value before; failures are not kept. Bounded, oldest out first. */
-export function createCache<V>(ttl: number, load: (key: string, before: V | undefined) => Promise<V>, max = 10_000) {
-  const entries = new Map<string, { value: V; until: number }>()
-  const loading = new Map<string, Promise<V>>()
-  return {
-    get(key: string): V | Promise<V> {
-      const entry = entries.get(key)
-      if (entry && Date.now() < entry.until) return entry.value
-      let pending = loading.get(key)
-      if (!pending) {
-        const started: Promise<V> = load(key, entry?.value)
-          .then(value => {
-            // Forgotten while it was loaded: what was read may be old already.
-            if (loading.get(key) !== started) return value
-            if (entries.size >= max) entries.delete(entries.keys().next().value!)
-            entries.delete(key)
-            entries.set(key, { value, until: Date.now() + ttl })
-            return value
-          })
-          .finally(() => {
-            if (loading.get(key) === started) loading.delete(key)
-          })
-        pending = started
-        loading.set(key, started)
-      }
-      return pending
-    },
-    delete(key: string): void {
-      entries.delete(key)
-      loading.delete(key)
-    },
-    deleteWhere(matches: (value: V) => boolean): void {
-      for (const [key, { value }] of entries) if (matches(value)) entries.delete(key)
-      loading.clear()
-    }
-  }
 }
 
 /** Networks by CIDR, made ready to be asked. */
@@ -84,6 +49,11 @@ interface KnownKey extends Caller {
   until: number
 }
 
+interface KnownAccount {
+  account: Account
+  version: number
+}
+
 export interface TenantsOptions {
   store: Store
   /** Milliseconds. */
@@ -92,15 +62,23 @@ export interface TenantsOptions {
   origin: string
 }
 
-/** `app.tenants`: the store behind a small cache. */
+/** While the database is away, a key is good for so long after it was last looked up, in milliseconds: it may have been revoked. */
+const keyGrace = 60_000
+/** How often last uses are written, and how often secrets are looked for that have to go, in milliseconds. */
+const flushInterval = 5_000
+const sweepInterval = 60_000
+
+/** `app.tenants`: the store behind a small cache that changes reach, and that serves on while the database is away. */
 export default fp(
   async (app: FastifyInstance, { store, cacheTtl, origin }: TenantsOptions) => {
     const hooks: ((tenantId: string) => void)[] = []
+    const source = createSource()
+    const used = createUsed(store)
 
-    const keys = createCache<KnownKey | undefined>(cacheTtl, async keyId => {
-      const key: ApiKey | undefined = await store.key(keyId)
+    const keys = createCache<KnownKey>({ source, ttl: cacheTtl, grace: keyGrace }, async keyId => {
+      const key = await store.key(keyId)
       if (!key || key.revokedAt) return undefined
-      const tenant: Tenant | undefined = await store.tenant(key.tenantId)
+      const tenant = await store.tenant(key.tenantId)
       return (
         tenant && {
           tenantId: key.tenantId,
@@ -116,23 +94,30 @@ export default fp(
       )
     })
     // An account lives as long as its credential's version: tokens and connections hang on it, and opening a sealed key takes its time.
-    const accounts = createCache<{ account: Account; version: number } | undefined>(cacheTtl, async (tenantId, before) => {
+    const accounts = createCache<KnownAccount>({ source, ttl: cacheTtl, grace: Number.POSITIVE_INFINITY }, async (tenantId, before) => {
       const tenant = await store.tenant(tenantId)
       if (tenant?.credentialVersion === undefined) return undefined
       const originOf = (apiHost: string | undefined) => (apiHost ? `https://${apiHost}` : origin)
       if (before?.version === tenant.credentialVersion && before.account.origin === originOf(tenant.apiHost)) return before
-      const stored = await store.account(tenantId)
-      return (
-        stored && {
-          account: { tenantId, origin: originOf(stored.apiHost), credential: stored.credential },
-          version: stored.version
-        }
-      )
+      try {
+        const stored = await store.account(tenantId)
+        if (!stored) return undefined
+        return { account: { tenantId, origin: originOf(stored.apiHost), credential: stored.credential }, version: stored.version }
+      } catch (error) {
+        if (error instanceof SealError) app.log.error({ tenant: tenantId, err: error }, 'the credential of a tenant does not open')
+        throw error
+      }
     })
 
-    const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined =>
-      known && sameHash(known.hash, hash) && Date.now() < known.until ? known : undefined
-
+    const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
+      if (!known || !sameHash(known.hash, hash) || Date.now() >= known.until) return undefined
+      used.key(known.keyId)
+      return known
+    }
+    const take = (known: KnownAccount | undefined): Account | undefined => {
+      if (known) used.credential(known.account.tenantId)
+      return known?.account
+    }
     const forget = (tenantId: string) => {
       keys.deleteWhere(key => key === undefined || key.tenantId === tenantId)
       accounts.delete(tenantId)
@@ -142,8 +127,8 @@ export default fp(
       if (keyId !== undefined) keys.delete(keyId)
       else if (tenantId !== undefined) forget(tenantId)
       else {
-        keys.deleteWhere(() => true)
-        accounts.deleteWhere(() => true)
+        keys.expire()
+        accounts.expire()
       }
     })
 
@@ -157,14 +142,23 @@ export default fp(
       },
       account(tenantId) {
         const found = accounts.get(tenantId)
-        return found instanceof Promise ? found.then(value => value?.account) : found?.account
+        return found instanceof Promise ? found.then(take) : take(found)
       },
       forget,
       onForget(hook) {
         hooks.push(hook)
       }
     } satisfies Tenants)
-    app.addHook('onClose', () => store.close())
+
+    const flush = () => used.flush().catch(error => app.log.debug({ err: error }, 'last uses could not be written'))
+    const sweep = () => store.sweep().catch(error => app.log.warn({ err: error }, 'replaced credentials could not be destroyed'))
+    const timers = [setInterval(flush, flushInterval).unref(), setInterval(sweep, sweepInterval).unref()]
+    await sweep()
+    app.addHook('onClose', async () => {
+      for (const timer of timers) clearInterval(timer)
+      await flush()
+      await store.close()
+    })
   },
   { name: 'tenants' }
 )

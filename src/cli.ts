@@ -5,8 +5,8 @@ import { parseArgs } from 'node:util'
 import { readConfig } from './config.ts'
 import { readCredentials } from './tenants/credentials.ts'
 import { dialectOf } from './tenants/database.ts'
+import { masterKeyText, vaultOf } from './tenants/master-keys.ts'
 import { type Actor, openStore, type Store } from './tenants/store.ts'
-import { createVault, readMasterKey } from './tenants/vault.ts'
 
 const help = `Usage: npm run -s voxgate -- <command>     (in a container: node src/cli.ts <command>)
 
@@ -122,9 +122,10 @@ try {
     process.exitCode = values.help ? 0 : 2
   } else {
     const config = readConfig(process.env)
-    const masterKey = config.MASTER_KEY || readFileSync(config.MASTER_KEY_FILE || join(config.DATA_DIR, 'master.key'), 'utf8')
+    const local = config.MASTER_KEY_PROVIDER === 'local'
+    const masterKey = masterKeyText(config) || (local ? readFileSync(join(config.DATA_DIR, 'master.key'), 'utf8') : '')
     mkdirSync(config.DATA_DIR, { recursive: true, mode: 0o700 })
-    const store = await openStore(dialectOf(config), createVault(readMasterKey(masterKey)))
+    const store = await openStore(dialectOf(config), vaultOf(config, masterKey))
     try {
       await command(store, positionals[2])
     } finally {

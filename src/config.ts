@@ -9,7 +9,7 @@ const ms = (description: string, fallback: number) =>
 export const settings = Type.Object({
   NODE_ENV: Type.String({
     default: 'development',
-    description: 'With `production`, nothing is made up: MASTER_KEY and VOXIMPLANT_API have to be given'
+    description: 'With `production`, nothing is made up: a master key and VOXIMPLANT_API have to be given'
   }),
   HOST: Type.String({ default: '127.0.0.1', description: 'The address to listen on; `0.0.0.0` for every one' }),
   PORT: port('The port to listen on', 8080),
@@ -44,6 +44,26 @@ export const settings = Type.Object({
     description: "The key that seals the tenants' secrets: 32 bytes in base64 (`openssl rand -base64 32`)"
   }),
   MASTER_KEY_FILE: Type.String({ default: '', description: 'A file that holds MASTER_KEY' }),
+  MASTER_KEY_PREVIOUS: Type.String({
+    default: '',
+    description: 'Other master keys that may still have sealed something, comma-separated: while keys are rotated'
+  }),
+  MASTER_KEY_PREVIOUS_FILE: Type.String({ default: '', description: 'A file that holds such keys, one a line' }),
+  MASTER_KEY_PROVIDER: Type.String({
+    enum: ['local', 'transit'],
+    default: 'local',
+    description: 'Who holds the master key: `local`, this process; `transit`, the transit engine of HashiCorp Vault or OpenBao'
+  }),
+  TRANSIT_ADDRESS: Type.String({
+    default: '',
+    pattern: '^(|https?://[^/?#]+/?)$',
+    description: 'The address of Vault or OpenBao, such as `https://vault.internal:8200`'
+  }),
+  TRANSIT_TOKEN: Type.String({ default: '', description: 'A token that may `update` encrypt and decrypt of the key' }),
+  TRANSIT_TOKEN_FILE: Type.String({ default: '', description: 'A file that holds TRANSIT_TOKEN; read again when the token is refused' }),
+  TRANSIT_MOUNT: Type.String({ default: 'transit', description: 'Where the transit engine is mounted' }),
+  TRANSIT_KEY: Type.String({ default: 'voxgate', description: 'The name of the key: an AEAD such as `aes256-gcm96`, not derived' }),
+  TRANSIT_CA_FILE: Type.String({ default: '', description: 'A PEM file with further certificate authorities to trust there' }),
   VOXIMPLANT_API: Type.String({
     default: '',
     pattern: '^(|sandbox|https?://[^/?#]+/?)$',
@@ -117,10 +137,15 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   }
   if (given.NODE_ENV === 'production') {
     if (!given.VOXIMPLANT_API) problems.push('VOXIMPLANT_API is required in production: https://api.voximplant.com, or `sandbox`')
-    if (!given.MASTER_KEY && !given.MASTER_KEY_FILE)
+    if (!given.MASTER_KEY && !given.MASTER_KEY_FILE && given.MASTER_KEY_PROVIDER !== 'transit')
       problems.push('MASTER_KEY or MASTER_KEY_FILE is required in production: 32 random bytes in base64 (`openssl rand -base64 32`)')
   }
   if (given.MASTER_KEY && given.MASTER_KEY_FILE) problems.push('MASTER_KEY and MASTER_KEY_FILE are both set: give one')
+  if (given.MASTER_KEY_PROVIDER === 'transit' && !given.TRANSIT_ADDRESS)
+    problems.push('TRANSIT_ADDRESS is required with MASTER_KEY_PROVIDER=transit')
+  if (given.TRANSIT_ADDRESS && !given.TRANSIT_TOKEN && !given.TRANSIT_TOKEN_FILE)
+    problems.push('TRANSIT_TOKEN or TRANSIT_TOKEN_FILE is required with TRANSIT_ADDRESS')
+  if (given.TRANSIT_TOKEN && given.TRANSIT_TOKEN_FILE) problems.push('TRANSIT_TOKEN and TRANSIT_TOKEN_FILE are both set: give one')
   if (problems.length > 0 || !config) throw new ConfigError(problems)
   return Object.freeze({ ...config, VOXIMPLANT_API: config.VOXIMPLANT_API || 'sandbox' })
 }

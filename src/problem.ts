@@ -215,6 +215,12 @@ export const problemTypes = {
     'It is not known whether this had an effect',
     'The request was sent, but its answer was lost. Voxgate does not send it again. Look at the resource before you repeat the call.'
   ),
+  'store-unavailable': voxgate(
+    503,
+    "Voxgate's database does not answer",
+    'Tenants and keys that are not in memory cannot be looked up, and nothing can be changed, until the database, or the key server, is back. Wait for `Retry-After` seconds.',
+    true
+  ),
   'service-unavailable': voxgate(
     503,
     'Voxgate cannot serve this now',

@@ -4,9 +4,11 @@ import { build } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { demoTenant } from './demo.ts'
 import { developmentMasterKey, startEmbeddedSandbox } from './embedded.ts'
+import { DatabaseAway } from './tenants/away.ts'
 import { dialectOf } from './tenants/database.ts'
+import { masterKeyText, vaultOf } from './tenants/master-keys.ts'
 import { openStore, WrongMasterKey } from './tenants/store.ts'
-import { createVault, readMasterKey } from './tenants/vault.ts'
+import { KeyServerError } from './tenants/transit.ts'
 
 /** How long a shutdown may take, in milliseconds: less than the 30 s that orchestrators give. */
 const grace = 25_000
@@ -17,13 +19,13 @@ async function start(): Promise<void> {
   const sandboxed = config.VOXIMPLANT_API === 'sandbox'
 
   mkdirSync(config.DATA_DIR, { recursive: true, mode: 0o700 })
-  let masterKey = config.MASTER_KEY || (config.MASTER_KEY_FILE && readFileSync(config.MASTER_KEY_FILE, 'utf8'))
-  if (!masterKey) {
+  let masterKey = masterKeyText(config)
+  if (!masterKey && config.MASTER_KEY_PROVIDER === 'local') {
     const development = developmentMasterKey(config.DATA_DIR)
     masterKey = development.text
     if (development.made) say(`A development master key was made: ${development.file}. In production set MASTER_KEY or MASTER_KEY_FILE.`)
   }
-  const store = await openStore(dialectOf(config), createVault(readMasterKey(masterKey)))
+  const store = await openStore(dialectOf(config), vaultOf(config, masterKey))
   const demo = sandboxed ? await demoTenant(store, config.DATA_DIR) : undefined
   const embedded = sandboxed ? await startEmbeddedSandbox(store, config.DATA_DIR) : undefined
   const app = await build({
@@ -61,6 +63,8 @@ try {
   const known =
     error instanceof ConfigError ||
     error instanceof WrongMasterKey ||
+    error instanceof DatabaseAway ||
+    error instanceof KeyServerError ||
     (error as { code?: string }).code === 'EADDRINUSE' ||
     (error as Error).message?.startsWith('the master key')
   process.stderr.write(`${known ? (error as Error).message : ((error as Error).stack ?? error)}\n`)

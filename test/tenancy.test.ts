@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import t from 'tap'
-import { createCache } from '../plugins/tenants.ts'
+import { createCache, createSource } from '../src/tenants/cache.ts'
 import { createKey, parseKey, sameHash } from '../src/tenants/keys.ts'
 import { createVault, open, readMasterKey, SealError, seal } from '../src/tenants/vault.ts'
 import { allScopes, startService, tester } from './support.ts'
@@ -73,7 +73,7 @@ t.test('sealing', async t => {
 t.test('the cache', async t => {
   let loads = 0
   let fail = false
-  const cache = createCache(50, async key => {
+  const cache = createCache<string>({ source: createSource(), ttl: 50, grace: 60_000 }, async key => {
     loads++
     await new Promise(resolve => setTimeout(resolve, 10))
     if (fail) throw new Error('away')

@@ -17,7 +17,7 @@ import {
 } from './model.ts'
 import { keyOf, statusOf, type Tables, tenantOf } from './schema.ts'
 import { canaryName, checkHead, type DataKeys, sealCredential, sealHead } from './secrets.ts'
-import { SealError, type Vault } from './vault.ts'
+import { partsOf, SealError, type Vault } from './vault.ts'
 
 /** Everything an administrator decides. Each change and its audit entry are one transaction; afterwards every replica is told. */
 export interface Administration {
@@ -152,7 +152,7 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
 
   return {
     async createTenant({ tenantId, name, accountId, apiHost, settings = {} }) {
-      const [dataKey, canary, masterKeyId] = await Promise.all([vault.createDataKey(tenantId), vault.createCanary(), vault.current()])
+      const [dataKey, canary] = await Promise.all([vault.createDataKey(tenantId), vault.createCanary()])
       const at = now()
       const row: Tables['tenants'] = {
         tenant_id: tenantId,
@@ -170,7 +170,7 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
       }
       row.head = sealHead(await vault.openDataKey(tenantId, dataKey), row)
       return change(async transaction => {
-        await holdCanary(transaction, masterKeyId, canary)
+        await holdCanary(transaction, partsOf(dataKey).keyId, canary)
         const made = await transaction
           .insertInto('tenants')
           .values(row)
@@ -328,8 +328,8 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
       }),
 
     async rotateMasterKey({ batch = 100, onProgress } = {}) {
-      const to = await vault.current()
       const canary = await vault.createCanary()
+      const to = partsOf(canary).keyId
       const wrappedByOther = (query = database.selectFrom('tenants')) => query.where('data_key', 'not like', `v1.${to}.%`)
       const countLeft = async (): Promise<number> =>
         Number(

@@ -8,6 +8,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler
 } from 'kysely'
+import { guardDriver } from './away.ts'
 
 /** Two processes that start at once must not both run the first migration: SQLite's transactions cover its DDL. */
 class TransactionalSqliteAdapter extends SqliteAdapter {
@@ -25,7 +26,7 @@ class SqliteDriver implements Driver {
 
   constructor(path: string) {
     this.#database = new DatabaseSync(path, { timeout: 5000 })
-    this.#database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
+    this.#database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma secure_delete = on')
     this.#connection = {
       executeQuery: async <R>({ sql, parameters }: CompiledQuery) => {
         const statement = this.#database.prepare(sql)
@@ -75,10 +76,19 @@ class SqliteDriver implements Driver {
   }
 }
 
+/** Busy, locked, read-only, failing to read or write, full, or not to be opened. */
+const awayCodes = [5, 6, 8, 10, 13, 14]
+
+/** Whether an error of the driver means that the file, and not what was asked of it, is the reason. */
+function isAway(error: unknown): boolean {
+  const { code, errcode } = error as { code?: string; errcode?: number }
+  return code === 'ERR_SQLITE_ERROR' && errcode !== undefined && awayCodes.includes(errcode & 0xff)
+}
+
 /** Kysely over Node's own SQLite. @param path a file, or `:memory:` */
 export const sqliteDialect = (path: string): Dialect => ({
   createAdapter: () => new TransactionalSqliteAdapter(),
-  createDriver: () => new SqliteDriver(path),
+  createDriver: () => guardDriver(new SqliteDriver(path), isAway),
   createIntrospector: database => new SqliteIntrospector(database),
   createQueryCompiler: () => new SqliteQueryCompiler()
 })

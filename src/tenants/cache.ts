@@ -1,0 +1,159 @@
+import { DatabaseAway } from './away.ts'
+
+/** A small cache in front of the database, and what keeps many of its loads from falling over it. */
+
+/** So many loads at once: less than the pool has connections, so that changes and probes find one. */
+const mostLoads = 8
+/** While the database is away it is asked so often whether it is back; a load that takes longer than `patience` counts as away. Milliseconds. */
+const probeInterval = 500
+const probeTimeout = 5_000
+const patience = 300
+
+/** The one way to the database for caches: few loads at once, and while it is away one in a while; others fail at once. */
+export interface Source {
+  run<T>(load: () => Promise<T>): Promise<T>
+  /** Whether a load would fail at once. */
+  refuses(): boolean
+  /** Whether it is away, or slow to answer just now. */
+  away(): boolean
+}
+
+export function createSource(): Source {
+  let down = false
+  let nextProbe = 0
+  const waiting: (() => void)[] = []
+  /** When the loads under way began, the oldest first. */
+  const underWay = new Set<{ since: number }>()
+  const refuses = () => down && Date.now() < nextProbe
+  return {
+    refuses,
+    away() {
+      if (down) return true
+      const [oldest] = underWay
+      return oldest !== undefined && Date.now() - oldest.since > patience
+    },
+    async run(load) {
+      if (refuses()) throw new DatabaseAway()
+      if (down) nextProbe = Date.now() + probeTimeout
+      else if (underWay.size >= mostLoads) {
+        await new Promise<void>(resolve => waiting.push(resolve))
+        if (down) throw new DatabaseAway()
+      }
+      const mine = { since: Date.now() }
+      underWay.add(mine)
+      try {
+        const value = await load()
+        down = false
+        return value
+      } catch (error) {
+        down = error instanceof DatabaseAway
+        if (down) {
+          nextProbe = Date.now() + probeInterval * (0.5 + Math.random() / 2)
+          for (const wake of waiting.splice(0)) wake()
+        }
+        throw error
+      } finally {
+        underWay.delete(mine)
+        waiting.shift()?.()
+      }
+    }
+  }
+}
+
+export interface CacheOptions {
+  source: Source
+  /** How long a value is served before it is looked up again, in milliseconds. */
+  ttl: number
+  /** How long it is served after it was last looked up, while the database is away, in milliseconds. */
+  grace: number
+  /** Oldest out first. */
+  max?: number
+}
+
+export interface Cache<V> {
+  get(key: string): V | undefined | Promise<V | undefined>
+  /** Forgets: the next one loads anew, whatever happens. */
+  delete(key: string): void
+  deleteWhere(matches: (value: V | undefined) => boolean): void
+  /** Has everything looked up again before it is served, unless the database is away. */
+  expire(): void
+}
+
+interface Entry<V> {
+  value: V | undefined
+  confirmed: number
+  until: number
+}
+
+/** One load at a time per key, told of the value before; failures are not kept. */
+export function createCache<V>(
+  { source, ttl, grace, max = 10_000 }: CacheOptions,
+  load: (key: string, before: V | undefined) => Promise<V | undefined>
+): Cache<V> {
+  const entries = new Map<string, Entry<V>>()
+  const loading = new Map<string, Promise<V | undefined>>()
+
+  const start = (key: string, before: V | undefined): Promise<V | undefined> => {
+    const confirmed = Date.now()
+    const started: Promise<V | undefined> = source
+      .run(() => load(key, before))
+      .then(value => {
+        // Forgotten while it was loaded: what was read may be old already.
+        if (loading.get(key) !== started) return value
+        if (entries.size >= max && !entries.has(key)) entries.delete(entries.keys().next().value!)
+        entries.delete(key)
+        entries.set(key, { value, confirmed, until: Date.now() + ttl })
+        return value
+      })
+      .finally(() => {
+        if (loading.get(key) === started) loading.delete(key)
+      })
+    loading.set(key, started)
+    return started
+  }
+
+  return {
+    get(key) {
+      const entry = entries.get(key)
+      const now = Date.now()
+      if (entry && now < entry.until) return entry.value
+      // Something unknown may be known by now: it is not worth serving.
+      const usable = entry?.value !== undefined && now < entry.confirmed + grace
+      if (source.refuses()) return usable ? entry.value : Promise.reject(new DatabaseAway())
+      const pending = loading.get(key) ?? start(key, entry?.value)
+      if (!usable) return pending
+      const orBefore = pending.catch(error => {
+        if (error instanceof DatabaseAway && entries.get(key) === entry) return entry.value
+        throw error
+      })
+      if (source.away()) {
+        orBefore.catch(() => {})
+        return entry.value
+      }
+      return soon(orBefore, () => (entries.get(key) === entry ? entry.value : undefined))
+    },
+    delete(key) {
+      entries.delete(key)
+      loading.delete(key)
+    },
+    deleteWhere(matches) {
+      for (const [key, { value }] of entries) if (matches(value)) entries.delete(key)
+      loading.clear()
+    },
+    expire() {
+      for (const entry of entries.values()) entry.until = 0
+      loading.clear()
+    }
+  }
+}
+
+/** What a load comes to, or, where it takes long, what was known before. */
+function soon<V>(pending: Promise<V | undefined>, before: () => V | undefined): Promise<V | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const value = before()
+      if (value !== undefined) resolve(value)
+    }, patience)
+    pending.finally(() => clearTimeout(timer)).then(resolve, reject)
+  })
+}
