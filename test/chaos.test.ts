@@ -4,6 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { startControl } from '../chaos/control.ts'
 import { type Fault, faultKinds, type Rule, readPlan } from '../chaos/faults.ts'
+import { series } from '../chaos/series.ts'
 import { type ChaosOptions, type ChaosUpstream, startChaos } from '../chaos/upstream.ts'
 import { operations } from '../src/app.ts'
 import { buildSandbox } from '../src/sandbox/app.ts'
@@ -286,3 +287,10 @@ t.test('the control port, in front of the sandbox', async t => {
   await ask('', 'PUT', { listening: true })
   t.match(await call('GetApplications?count=1'), { result: Array }, 'and again, at the same port')
 })
+
+// The report's own series, in small: `npm run chaos:report` runs them in full.
+for (const name of ['faults', 'strays'])
+  t.test(`the report: ${series[name]!.title}`, async t => {
+    for (const { what, figure, bound, kept } of await series[name]!.run({ quick: true, say: () => {} }))
+      t.ok(kept, `${what}: ${figure}${bound && ` (${bound})`}`)
+  })
