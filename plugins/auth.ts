@@ -34,22 +34,28 @@ function admit(request: FastifyRequest, caller: Caller | undefined): void {
 export default fp(
   async (app: FastifyInstance) => {
     app.decorateRequest('tenant')
-    app.addHook('onRequest', (request, _reply, next) => {
+    app.addHook('onRequest', (request, reply, next) => {
       const key = bearer.exec(request.headers.authorization ?? '')?.[1]
-      const caller = key && app.tenants.authenticate(key)
+      // Who tries keys out has nothing looked up any more; keys that are known go on working from the same address.
+      const caller = key && (app.limits.floods(request) && !app.tenants.knows(key) ? undefined : app.tenants.authenticate(key))
       if (caller instanceof Promise) {
-        caller.then(found => admit(request, found)).then(() => next(), next)
+        caller
+          .then(found => admit(request, found))
+          .then(
+            () => next(),
+            error => app.limits.refuse(request, reply, error, next)
+          )
         return
       }
       try {
         admit(request, caller || undefined)
       } catch (error) {
-        return next(error as Error)
+        return app.limits.refuse(request, reply, error, next)
       }
       next()
     })
   },
-  { name: 'auth', dependencies: ['tenants'] }
+  { name: 'auth', dependencies: ['tenants', 'limits'] }
 )
 
 declare module 'fastify' {

@@ -9,7 +9,7 @@ export default fp(
     app.addHook('preClose', async () => {
       closing = true
     })
-    const hidden = { schema: { hide: true }, logLevel: 'warn' as const }
+    const hidden = { schema: { hide: true }, logLevel: 'warn' as const, config: { always: true as const } }
     app.get(`${base}/health/live`, hidden, () => ({ status: 'ok' }))
     app.get(`${base}/health/ready`, hidden, async () => {
       if (closing) throw new Problem('service-unavailable', 'The service is shutting down.')

@@ -141,7 +141,14 @@ export default fp(
         return next(new Problem('malformed-url', 'The query holds a bad percent-encoding.'))
       next()
     })
-    app.setNotFoundHandler((request, reply) => send(new Problem('not-found', 'Nothing is served at this address.'), request, reply, base))
+    // Looked up late: the limits are registered after this.
+    const limited = {
+      preHandler: (...[request, reply, next]: Parameters<FastifyInstance['limits']['stranger']>) =>
+        app.limits.stranger(request, reply, next)
+    }
+    app.setNotFoundHandler(limited, (request, reply) =>
+      send(new Problem('not-found', 'Nothing is served at this address.'), request, reply, base)
+    )
 
     // An address that exists with other verbs is a 405: each gets a route for the verbs it lacks.
     const served = new Map<string, Set<string>>()

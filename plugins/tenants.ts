@@ -26,6 +26,8 @@ export interface Tenants {
   store: Store
   /** The caller that an API key stands for; undefined when the key is none of ours, expired or revoked. Cached keys are answered at once. */
   authenticate(key: string): Caller | undefined | Promise<Caller | undefined>
+  /** Whether the key's id is, or was of late, one of ours. */
+  knows(key: string): boolean
   /** What to call the upstream with for a tenant; undefined when it has no credentials. */
   account(tenantId: string): Account | undefined | Promise<Account | undefined>
   /** Drops what is cached of a tenant; `onForget` hooks run too. Changes through the store do so by themselves. */
@@ -139,6 +141,10 @@ export default fp(
         if (!parsed) return undefined
         const known = keys.get(parsed.keyId)
         return known instanceof Promise ? known.then(value => admit(value, parsed.hash)) : admit(known, parsed.hash)
+      },
+      knows(key) {
+        const parsed = parseKey(key)
+        return parsed !== undefined && keys.peek(parsed.keyId) !== undefined
       },
       account(tenantId) {
         const found = accounts.get(tenantId)

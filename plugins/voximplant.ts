@@ -7,6 +7,7 @@ import { invalid } from '../src/validation.ts'
 import { type Account, type Client, type ClientOptions, createClient, Refusal } from '../src/voximplant/client.ts'
 import { type Download, download } from '../src/voximplant/download.ts'
 import { meaningOf } from '../src/voximplant/errors.ts'
+import { createGate, type Gate, type GateOptions, type Lane } from '../src/voximplant/gate.ts'
 import { type FilePart, type Texts, upload } from '../src/voximplant/upload.ts'
 import { Unencodable } from '../src/voximplant/wire.ts'
 
@@ -15,6 +16,10 @@ export interface VoximplantOptions {
   /** Milliseconds. */
   uploadTimeout: number
   downloadTimeout: number
+  gate: GateOptions
+  /** Calls under way at once: of a tenant without a setting of its own, and those that start a session, per account and all replicas. */
+  concurrency: number
+  sessions: number
 }
 
 /** A file with the fields that come with it. */
@@ -48,9 +53,22 @@ export default fp(
     const drift = { unknown: (field: string) => count(unknown, field), unreadable: (field: string) => count(unreadable, field) }
     const client: Client = createClient({ ...options.client, drift })
     const { timeout: answerTimeout, headersTimeout: stallTimeout, maxAnswerBytes } = options.client
+    const gate = createGate(options.gate)
     app.decorate('drift', { unknown, unreadable })
+    app.decorate('gate', gate)
     app.tenants.onForget(tenantId => client.forget(tenantId))
     app.addHook('onClose', () => client.close())
+
+    /** A place for one call, which the caller leaves; at once where there is room. */
+    const enter = (request: FastifyRequest, operation: Operation, account: Account): Lane | Promise<Lane> => {
+      const { startsSession } = operation.class
+      const lane = gate.lane(startsSession ? `account ${account.credential.accountId}` : account.tenantId)
+      const turn = gate.enter(
+        lane,
+        startsSession ? Math.ceil(options.sessions / app.limits.replicas) : (request.tenant.settings.concurrency ?? options.concurrency)
+      )
+      return turn === undefined ? lane : turn.then(() => lane)
+    }
 
     app.decorateRequest(
       'voximplant',
@@ -59,6 +77,8 @@ export default fp(
         const found = app.tenants.account(this.tenant.tenantId)
         const account = found instanceof Promise ? await found : found
         if (!account) throw noCredentials()
+        const entered = enter(this, operation, account)
+        const lane = entered instanceof Promise ? await entered : entered
         try {
           return (await client.call(account, {
             method: operation.endpoint.rpc,
@@ -71,14 +91,16 @@ export default fp(
           })) as Answer
         } catch (error) {
           throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
+        } finally {
+          gate.leave(lane)
         }
       }
     )
 
-    const connection = async (request: FastifyRequest) => {
-      const account: Account | undefined = await app.tenants.account(request.tenant.tenantId)
+    const accountOf = async (request: FastifyRequest): Promise<Account> => {
+      const account = await app.tenants.account(request.tenant.tenantId)
       if (!account) throw noCredentials()
-      return client.connection(account)
+      return account
     }
     app.decorateRequest(
       'upload',
@@ -95,8 +117,10 @@ export default fp(
           after: after && (async () => textsOf(operation, await after())),
           gone: goneSignal(reply)
         }
+        const account = await accountOf(this)
+        const lane = await enter(this, operation, account)
         try {
-          return (await upload(await connection(this), call, {
+          return (await upload(client.connection(account), call, {
             timeout: options.uploadTimeout,
             stallTimeout,
             answerTimeout,
@@ -105,6 +129,8 @@ export default fp(
           })) as Answer
         } catch (error) {
           throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
+        } finally {
+          gate.leave(lane)
         }
       }
     )
@@ -117,15 +143,21 @@ export default fp(
           acceptEncoding: this.headers['accept-encoding'] as string | undefined,
           gone: goneSignal(reply)
         }
+        const account = await accountOf(this)
+        const lane = await enter(this, operation, account)
         try {
-          return await download(await connection(this), call, { timeout: options.downloadTimeout })
+          const file = await download(client.connection(account), call, { timeout: options.downloadTimeout })
+          // The place is taken until the file is through.
+          file.stream.once('close', () => gate.leave(lane))
+          return file
         } catch (error) {
+          gate.leave(lane)
           throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
         }
       }
     )
   },
-  { name: 'voximplant', dependencies: ['tenants'] }
+  { name: 'voximplant', dependencies: ['tenants', 'limits'] }
 )
 
 const noCredentials = () => new Problem('credentials-missing', 'No Voximplant credentials are stored for this tenant.')
@@ -187,6 +219,8 @@ function problemOfRefusal(
 declare module 'fastify' {
   interface FastifyInstance {
     drift: DriftCounts
+    /** The places for calls of the upstream, to look at. */
+    gate: Gate
   }
   interface FastifyRequest {
     /** Calls the upstream for the request's tenant: the operation's input, or its form already encoded. Throws Problem. */

@@ -4,6 +4,7 @@ import arrival from '../plugins/arrival.ts'
 import auth from '../plugins/auth.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
+import limits from '../plugins/limits.ts'
 import pageHeaders from '../plugins/page-headers.ts'
 import problems, { answerFrameworkError } from '../plugins/problems.ts'
 import requestLog from '../plugins/request-log.ts'
@@ -58,8 +59,15 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
   if (config.CORS_ORIGINS)
     await app.register(cors, {
       origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
-      exposedHeaders: ['link', 'location', 'retry-after']
+      exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy']
     })
+  await app.register(limits, {
+    key: { perSecond: config.KEY_RATE, burst: config.KEY_BURST },
+    tenant: { perSecond: config.TENANT_RATE, burst: config.TENANT_BURST },
+    address: { perSecond: config.ADDRESS_RATE, burst: config.ADDRESS_BURST },
+    replicas: config.REPLICAS,
+    redis: config.REDIS_URL ? { url: config.REDIS_URL, timeout: config.REDIS_TIMEOUT } : undefined
+  })
   if (config.DOCS) await app.register(docs, { base, version, tags })
   await app.register(tenants, { store, cacheTtl: config.CACHE_TTL, origin })
   await app.register(voximplant, {
@@ -74,13 +82,17 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
       ca
     },
     uploadTimeout: config.UPLOAD_TIMEOUT,
-    downloadTimeout: config.UPSTREAM_DOWNLOAD_TIMEOUT
+    downloadTimeout: config.UPSTREAM_DOWNLOAD_TIMEOUT,
+    gate: { most: config.PROCESS_CONCURRENCY, queue: config.QUEUE_LENGTH, deadline: config.QUEUE_TIMEOUT },
+    concurrency: config.TENANT_CONCURRENCY,
+    sessions: config.SESSION_CONCURRENCY
   })
   await app.register(health, { base })
   const byId = new Map(operations.map(operation => [operation.id, operation]))
   await app.register(
     async api => {
       await api.register(auth)
+      api.addHook('onRequest', api.limits.caller)
       for (const operation of operations) if (!operation.upload) api.route(toRoute(operation, id => byId.get(id)!, base))
       await api.register(uploads, { operations: operations.filter(operation => operation.upload), base, limit: config.UPLOAD_LIMIT })
     },

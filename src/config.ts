@@ -5,6 +5,9 @@ const port = (description: string, fallback: number) => Type.Integer({ minimum: 
 const ms = (description: string, fallback: number) =>
   Type.Integer({ minimum: 1, default: fallback, description: `${description}, in milliseconds` })
 
+const rate = (description: string) => Type.Number({ exclusiveMinimum: 0, default: 50, description })
+const burst = (description: string) => Type.Integer({ minimum: 1, default: 100, description })
+
 /** Every setting: its variable, type, default and meaning. The README's table is checked against it. */
 export const settings = Type.Object({
   NODE_ENV: Type.String({
@@ -73,7 +76,11 @@ export const settings = Type.Object({
   UPSTREAM_CONNECT_TIMEOUT: ms('How long a connection to the upstream may take', 2_000),
   UPSTREAM_HEADERS_TIMEOUT: ms('How long the upstream may be silent', 10_000),
   UPSTREAM_TIMEOUT: ms('How long a call of the upstream may take in all', 30_000),
-  UPSTREAM_CONNECTIONS: Type.Integer({ minimum: 1, default: 50, description: 'Connections to the upstream per tenant and host' }),
+  UPSTREAM_CONNECTIONS: Type.Integer({
+    minimum: 1,
+    default: 250,
+    description: 'Connections to the upstream per tenant and host, at most: enough for TENANT_CONCURRENCY and SESSION_CONCURRENCY'
+  }),
   UPSTREAM_MAX_ANSWER: Type.Integer({
     minimum: 1024,
     default: 33_554_432,
@@ -99,6 +106,40 @@ export const settings = Type.Object({
   UPLOAD_LIMIT: Type.Integer({ minimum: 1, default: 104_857_600, description: 'The largest file taken, in bytes' }),
   REQUEST_TIMEOUT: ms('How long a request may take to arrive', 30_000),
   UPLOAD_TIMEOUT: ms('How long a request with a file may take to arrive, and to be passed on', 120_000),
+  KEY_RATE: rate('Requests per second of an API key'),
+  KEY_BURST: burst('Requests of an API key at once, beyond its rate'),
+  TENANT_RATE: rate('Requests per second of a tenant without a limit of its own'),
+  TENANT_BURST: burst('Requests of such a tenant at once, beyond its rate'),
+  ADDRESS_RATE: rate('Requests per second of an address that shows no valid key'),
+  ADDRESS_BURST: burst('Requests of such an address at once, beyond its rate'),
+  REDIS_URL: Type.String({
+    default: '',
+    pattern: '^(|rediss?://.+)$',
+    description: 'A Redis through which all replicas share the rate limits: `redis://host:6379`; without it each holds its part of them'
+  }),
+  REDIS_TIMEOUT: ms('How long Redis may take for an answer before each replica goes on by itself', 100),
+  REPLICAS: Type.Integer({
+    minimum: 1,
+    default: 1,
+    description: 'How many replicas there are at least: without Redis, or while it is away, each holds that part of the limits'
+  }),
+  TENANT_CONCURRENCY: Type.Integer({
+    minimum: 1,
+    default: 50,
+    description: 'Upstream calls under way at once of a tenant without a limit of its own, per process'
+  }),
+  SESSION_CONCURRENCY: Type.Integer({
+    minimum: 1,
+    default: 180,
+    description: 'Calls under way at once that start a conference, per account and all replicas; the upstream takes 200'
+  }),
+  PROCESS_CONCURRENCY: Type.Integer({
+    minimum: 1,
+    default: 2_000,
+    description: 'Upstream calls under way at once of all tenants, per process'
+  }),
+  QUEUE_LENGTH: Type.Integer({ minimum: 0, default: 100, description: 'How many calls of a tenant may wait for a place' }),
+  QUEUE_TIMEOUT: ms('How long a call may wait for a place', 1_000),
   CACHE_TTL: ms('How long keys and credentials are kept in memory before they are looked up again', 5_000)
 })
 

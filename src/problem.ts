@@ -133,7 +133,18 @@ export const problemTypes = {
     "The account's quota is used up",
     'The account holds as many of these as it may. Delete some, or ask the upstream for a higher limit.'
   ),
-  'rate-limited': caller(429, 'Too many requests', 'Wait for `Retry-After` seconds, then send the request again.', true),
+  'rate-limited': caller(
+    429,
+    'Too many requests',
+    'Wait for `Retry-After` seconds, then send the request again. `RateLimit-Policy` and `RateLimit` tell how many requests are allowed and left.',
+    true
+  ),
+  'concurrency-limited': caller(
+    429,
+    'Too many calls at once',
+    'So many calls of your tenant are under way that no place became free in time. Nothing was sent. Send fewer at once, or try again after `Retry-After` seconds.',
+    true
+  ),
 
   // The tenant's account at the upstream is at fault; the caller's key is fine.
   'upstream-permission-denied': voxgate(

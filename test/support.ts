@@ -1,5 +1,7 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { build, operations } from '../src/app.ts'
 import { type Config, readConfig } from '../src/config.ts'
@@ -106,7 +108,11 @@ export async function services() {
     return `${name} does not answer on 127.0.0.1:${port}`
   }
   const port = 5432
+  const installed = spawnSync('redis-server', ['--version']).status === 0
+  if (!installed && process.env.CI === 'true') throw new Error('there is no redis-server, and CI=true')
   return {
+    /** Redis is started by the tests that need one: they stop, freeze and fill it. */
+    redis: { missing: installed ? (false as const) : 'there is no redis-server' },
     postgres: {
       missing: missing('PostgreSQL', port, await answers(port)),
       url: (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`
@@ -114,9 +120,66 @@ export async function services() {
   }
 }
 
-/** A configuration for tests: quiet, every call sent once unless a test is about that, and the settings given. */
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+/** A Redis of the test's own. */
+export interface TestRedis {
+  url: string
+  start(): Promise<void>
+  /** Ends it at once; what it held is gone. */
+  kill(): Promise<void>
+  /** SIGSTOP and SIGCONT: its connections stay open. */
+  freeze(): void
+  thaw(): void
+}
+
+export async function startRedis(...settings: string[]): Promise<TestRedis> {
+  const port = await freePort()
+  let child: ChildProcess
+  const redis: TestRedis = {
+    url: `redis://127.0.0.1:${port}`,
+    async start() {
+      child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...settings])
+      for await (const chunk of child.stdout!) if (String(chunk).includes('Ready to accept connections')) break
+      child.stdout!.resume()
+    },
+    async kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+    },
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT')
+  }
+  await redis.start()
+  return redis
+}
+
+/** Limits that no test meets unless it is about them. */
+export const noLimits = Object.fromEntries(
+  [
+    'KEY_RATE',
+    'KEY_BURST',
+    'TENANT_RATE',
+    'TENANT_BURST',
+    'ADDRESS_RATE',
+    'ADDRESS_BURST',
+    'TENANT_CONCURRENCY',
+    'PROCESS_CONCURRENCY'
+  ].map(name => [name, '1000000'])
+)
+
+/** A configuration for tests: quiet, every call sent once unless a test is about that, no limits, and the settings given. */
 export const testConfig = (env: Record<string, string> = {}): Config =>
-  readConfig({ LOG_LEVEL: 'silent', VOXIMPLANT_API: 'sandbox', UPSTREAM_RETRIES: '0', BREAKER_FAILURES: '1000000', ...env })
+  readConfig({ LOG_LEVEL: 'silent', VOXIMPLANT_API: 'sandbox', UPSTREAM_RETRIES: '0', BREAKER_FAILURES: '1000000', ...noLimits, ...env })
 
 /** Starts a service in front of a sandbox. Close it. */
 export async function startService({

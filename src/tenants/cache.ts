@@ -72,6 +72,8 @@ export interface CacheOptions {
 
 export interface Cache<V> {
   get(key: string): V | undefined | Promise<V | undefined>
+  /** What was read last, however old. */
+  peek(key: string): V | undefined
   /** Forgets: the next one loads anew, whatever happens. */
   delete(key: string): void
   deleteWhere(matches: (value: V | undefined) => boolean): void
@@ -132,6 +134,7 @@ export function createCache<V>(
       }
       return soon(orBefore, () => (entries.get(key) === entry ? entry.value : undefined))
     },
+    peek: key => entries.get(key)?.value,
     delete(key) {
       entries.delete(key)
       loading.delete(key)

@@ -19,6 +19,8 @@ export interface MethodClass {
   retry: 'any' | 'transport' | 'unsent'
   /** The method, and its parameters, by which the outcome of a cut call can be settled. */
   reconcile?: readonly [method: string, by: string]
+  /** Starts a session, of which the upstream runs only so many at once per account. */
+  startsSession?: true
   /** The tenant's own account id is sent along as `account_id`. */
   ownAccount?: true
   /** The spelling to send as `cmd`, when the name the clients know is misspelt. */
@@ -301,6 +303,7 @@ export const methods = {
   SetWABPhoneNumberInfo: { section: 'WABPhoneNumbers', idempotent: true, retry: 'transport' },
   StartConference: {
     section: 'Scenarios',
+    startsSession: true,
     costsMoney: true,
     returnsSecret: true,
     retry: 'unsent',
@@ -308,6 +311,7 @@ export const methods = {
   },
   StartScenarios: {
     section: 'Scenarios',
+    startsSession: true,
     costsMoney: true,
     returnsSecret: true,
     retry: 'unsent',

@@ -1,0 +1,222 @@
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, onRequestHookHandler } from 'fastify'
+import fp from 'fastify-plugin'
+import { type Bucket, createBuckets, type Rate } from '../src/limits/buckets.ts'
+import { commonBuckets } from '../src/limits/redis.ts'
+import { Problem } from '../src/problem.ts'
+import type { Caller } from './tenants.ts'
+
+export interface LimitsOptions {
+  /** Of a key, and of a tenant, without settings of its own. */
+  key: Rate
+  tenant: Rate
+  /** Of an address that shows no valid key. */
+  address: Rate
+  /** How many replicas there are, as far as Redis does not know of more. */
+  replicas: number
+  /** Without one, every replica has its part of each limit. */
+  redis: { url: string; timeout: number } | undefined
+}
+
+export interface Limits {
+  /** A hook for requests whose tenant is known. */
+  caller(request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void
+  /** A hook for requests that anyone may make. */
+  stranger(request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void
+  /** Passes on why a request has no tenant; an address with many such requests gets a 429 instead. */
+  refuse(request: FastifyRequest, reply: FastifyReply, error: unknown, next: HookHandlerDoneFunction): void
+  /** Whether so many requests of this address were refused that nothing is looked up for another. */
+  floods(request: FastifyRequest): boolean
+  /** Replicas that share the limits, as far as this one knows. */
+  readonly replicas: number
+  /** How the shared limits are: `off` without Redis, `away` while each replica holds its own part. */
+  readonly redis: 'ok' | 'away' | 'off'
+  /** What happened so far, to look at. */
+  readonly counts: { readonly refused: Readonly<Record<Scope, number>>; readonly turns: number }
+}
+
+type Scope = 'key' | 'tenant' | 'address'
+
+/** The buckets that a request is taken from, in the order of the headers. */
+interface Party {
+  /** What the rates were made from. */
+  own: Rate | undefined
+  buckets: readonly { scope: Scope; bucket: Bucket }[]
+  policy: string
+}
+
+/** Rounds in which a request asks for a lease; each lease is for all that wait for it. */
+const rounds = 4
+/** Whoever has not called for longest makes room. */
+const mostParties = 100_000
+/** Buckets that are full again are dropped so often, in milliseconds. */
+const sweepEvery = 10_000
+
+/** The window is the time in which an empty bucket becomes full. */
+const policyOf = (scope: Scope, { perSecond, burst }: Rate): string =>
+  `"${scope}";q=${burst};w=${Math.max(1, Math.ceil(burst / perSecond))}`
+
+/**
+ * Rate limits per key, tenant and address: @fastify/rate-limit with a store of token buckets, and the headers of
+ * draft-ietf-httpapi-ratelimit-headers-11.
+ */
+export default fp(
+  async (app: FastifyInstance, options: LimitsOptions) => {
+    const counts = { refused: { key: 0, tenant: 0, address: 0 }, turns: 0 }
+    const onTurn = (up: boolean, reason: string) => {
+      counts.turns++
+      if (up) app.log.info('Redis shares the rate limits')
+      else app.log.warn({ reason }, 'Redis is away: each replica holds its own part of the rate limits')
+    }
+    const common = options.redis && commonBuckets({ ...options.redis, replicas: options.replicas, onTurn })
+    const replicas = () => common?.replicas ?? options.replicas
+    const buckets = createBuckets(common, replicas)
+    // Apart, so that a flood from many addresses drives no other bucket out; and never in Redis, which is no stranger's to fill.
+    const addresses = createBuckets(undefined, replicas)
+
+    const parties = new Map<string, Party>()
+    const sweep = setInterval(() => {
+      // Together: whoever has a party has the buckets that everyone has.
+      parties.clear()
+      for (const all of [buckets, addresses]) all.sweep(performance.now())
+    }, sweepEvery).unref()
+
+    const partyOf = (name: string, own: Rate | undefined, parts: readonly (readonly [Scope, string, Rate])[]): Party => {
+      const party: Party = {
+        own,
+        buckets: parts.map(([scope, id, rate]) => ({
+          scope,
+          bucket: (scope === 'address' ? addresses : buckets).bucket(`${scope}/${id}`, rate, scope !== 'address')
+        })),
+        policy: parts.map(([scope, , rate]) => policyOf(scope, rate)).join(', ')
+      }
+      if (parties.size >= mostParties) parties.delete(parties.keys().next().value!)
+      parties.set(name, party)
+      return party
+    }
+    /** A key and its tenant. The tenant's own rate is also that of each of its keys: one key may use all of it. */
+    const ofCaller = ({ keyId, tenantId, settings }: Caller): Party => {
+      const own = settings.rateLimit
+      const known = parties.get(keyId)
+      // Settings that were read again are another object: they hold from here on.
+      if (known && known.own === own) return known
+      return partyOf(keyId, own, [
+        ['key', keyId, own ?? options.key],
+        ['tenant', tenantId, own ?? options.tenant]
+      ])
+    }
+    const addressOf = (request: FastifyRequest): string => normalizeIP(request.ip)
+    const ofAddress = (address: string): Party =>
+      parties.get(address) ?? partyOf(address, undefined, [['address', address, options.address]])
+
+    /** Takes a request from all its buckets or from none: 0, or the milliseconds to wait. Calls back at once unless tokens have to be fetched. */
+    const take = (party: Party, round: number, done: (wait: number) => void): void => {
+      const now = performance.now()
+      for (const [i, { scope, bucket }] of party.buckets.entries()) {
+        const from = scope === 'address' ? addresses : buckets
+        const taken = from.take(bucket, now)
+        if (taken === 'yes') continue
+        for (const { bucket } of party.buckets.slice(0, i)) buckets.giveBack(bucket)
+        if (taken === 'no' || round === rounds) {
+          counts.refused[scope]++
+          done(from.wait(bucket, now))
+          return
+        }
+        bucket.waiting++
+        void taken.then(() => {
+          bucket.waiting--
+          take(party, round + 1, done)
+        })
+        return
+      }
+      done(0)
+    }
+
+    /** The plugin counts up to `max` in a window; told 0 or more than 1, it lets pass or refuses, and its `ttl` is the time to wait. */
+    class BucketStore {
+      incr(name: string, callback: (error: Error | null, result?: { current: number; ttl: number }) => void) {
+        take(parties.get(name)!, 1, wait => callback(null, { current: wait > 0 ? 2 : 0, ttl: wait }))
+      }
+      child() {
+        return this
+      }
+    }
+    await app.register(rateLimit, { global: false, max: 1, timeWindow: 1000, store: BucketStore as never })
+    const limitCaller = app.createRateLimit({ keyGenerator: request => request.tenant.keyId })
+    const limitAddress = app.createRateLimit({ keyGenerator: addressOf })
+
+    const describe = (reply: FastifyReply, party: Party): void => {
+      const now = performance.now()
+      let least = Number.POSITIVE_INFINITY
+      let at = party.buckets[0]!
+      for (const here of party.buckets) {
+        const left = (here.scope === 'address' ? addresses : buckets).left(here.bucket, now)
+        if (left >= least) continue
+        least = left
+        at = here
+      }
+      // In a second there are more: the next token, or all that a second brings.
+      reply.header('ratelimit-policy', party.policy)
+      reply.header('ratelimit', `"${at.scope}";r=${least};t=${Math.max(1, Math.ceil(1 / at.bucket.perSecond))}`)
+    }
+    const limit = (
+      limiter: typeof limitCaller,
+      party: Party,
+      request: FastifyRequest,
+      reply: FastifyReply,
+      next: (error?: Error) => void
+    ): void => {
+      limiter(request).then(outcome => {
+        describe(reply, party)
+        if (outcome.isAllowed || !outcome.isExceeded) return next()
+        next(
+          new Problem('rate-limited', 'Too many requests in too short a time.', {
+            headers: { 'retry-after': String(Math.max(1, outcome.ttlInSeconds)) }
+          })
+        )
+      }, next)
+    }
+
+    const limits: Limits = {
+      caller: (request, reply, next) => limit(limitCaller, ofCaller(request.tenant), request, reply, next),
+      stranger: (request, reply, next) => limit(limitAddress, ofAddress(addressOf(request)), request, reply, next),
+      refuse(request, reply, error, next) {
+        if (!(error instanceof Problem && error.type === 'authentication-required')) return next(error as Error)
+        limits.stranger(request, reply, tooMany => next((tooMany as Error | undefined) ?? error))
+      },
+      floods(request) {
+        if (addresses.size === 0) return false
+        const bucket = addresses.find(`address/${addressOf(request)}`)
+        return bucket !== undefined && addresses.left(bucket, performance.now()) === 0
+      },
+      get replicas() {
+        return replicas()
+      },
+      get redis() {
+        return common ? (common.up ? 'ok' : 'away') : 'off'
+      },
+      counts
+    }
+    app.decorate('limits', limits)
+    // What anyone may read: pages, the document.
+    app.addHook('onRoute', route => {
+      if (route.config?.operation || route.config?.refuses || route.config?.always) return
+      route.onRequest = [...([route.onRequest ?? []].flat() as onRequestHookHandler[]), limits.stranger]
+    })
+    app.addHook('onClose', async () => {
+      clearInterval(sweep)
+      await common?.close()
+    })
+  },
+  { name: 'limits' }
+)
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    limits: Limits
+  }
+  interface FastifyContextConfig {
+    /** Probes and metrics: answered always, whatever the load and whoever asks. */
+    always?: true
+  }
+}
