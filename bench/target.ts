@@ -8,7 +8,7 @@ import { readConfig } from '../src/config.ts'
 import { sqliteDialect } from '../src/tenants/sqlite.ts'
 import { openStore } from '../src/tenants/store.ts'
 import { createVault } from '../src/tenants/vault.ts'
-import { createCredential } from '../test/support.ts'
+import { createCredential, noLimits } from '../test/support.ts'
 
 /**
  * One process of the benchmark: the upstream stub, the pass-through proxy or the service. It tells its port and key when it listens, and
@@ -64,7 +64,7 @@ async function start(): Promise<{ port: number; key?: string; bytes?: number }> 
   await administration.putCredential('bench', createCredential(1))
   const { key } = await administration.createKey('bench', { name: 'bench', scopes: ['*'] })
   const app = await build({
-    config: readConfig({ LOG_LEVEL: process.env.BENCH_LOG ?? 'silent', VOXIMPLANT_API: 'sandbox' }),
+    config: readConfig({ LOG_LEVEL: process.env.BENCH_LOG ?? 'silent', VOXIMPLANT_API: 'sandbox', ...noLimits }),
     store,
     origin: upstream
   })

@@ -141,12 +141,7 @@ export default fp(
         return next(new Problem('malformed-url', 'The query holds a bad percent-encoding.'))
       next()
     })
-    // Looked up late: the limits are registered after this.
-    const limited = {
-      preHandler: (...[request, reply, next]: Parameters<FastifyInstance['limits']['stranger']>) =>
-        app.limits.stranger(request, reply, next)
-    }
-    app.setNotFoundHandler(limited, (request, reply) =>
+    app.setNotFoundHandler({ preHandler: app.limits.stranger }, (request, reply) =>
       send(new Problem('not-found', 'Nothing is served at this address.'), request, reply, base)
     )
 
@@ -198,7 +193,7 @@ export default fp(
       return reply.type('text/html').send(page(request.params.slug, base))
     })
   },
-  { name: 'problems' }
+  { name: 'problems', dependencies: ['limits'] }
 )
 
 declare module 'fastify' {

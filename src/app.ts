@@ -55,12 +55,6 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
   await app.register(requestLog)
   await app.register(arrival, { timeout: config.REQUEST_TIMEOUT })
   await app.register(pageHeaders)
-  await app.register(problems, { base })
-  if (config.CORS_ORIGINS)
-    await app.register(cors, {
-      origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
-      exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy']
-    })
   await app.register(limits, {
     key: { perSecond: config.KEY_RATE, burst: config.KEY_BURST },
     tenant: { perSecond: config.TENANT_RATE, burst: config.TENANT_BURST },
@@ -68,6 +62,12 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
     replicas: config.REPLICAS,
     redis: config.REDIS_URL ? { url: config.REDIS_URL, timeout: config.REDIS_TIMEOUT } : undefined
   })
+  await app.register(problems, { base })
+  if (config.CORS_ORIGINS)
+    await app.register(cors, {
+      origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
+      exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy']
+    })
   if (config.DOCS) await app.register(docs, { base, version, tags })
   await app.register(tenants, { store, cacheTtl: config.CACHE_TTL, origin })
   await app.register(voximplant, {
