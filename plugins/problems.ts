@@ -62,6 +62,8 @@ export const problemBody = ({ type, kind, status, message, errors, upstream }: P
 })
 
 const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
+  // A request whose URL cannot be read meets no hook.
+  if (request.journey) request.journey.problem = problem.type
   if (problem.headers) reply.headers(problem.headers)
   if (problem.kind.retryable && problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
   return reply

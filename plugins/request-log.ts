@@ -1,5 +1,7 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+
+const hundredths = (ms: number): number => Math.round(ms * 100) / 100
 
 /** One log line per request, of names and numbers only: no URL with its query, no header, no body. The id goes back as `X-Request-Id`. */
 export default fp(
@@ -9,20 +11,25 @@ export default fp(
       next()
     })
     if (app.log.level === 'silent' || app.log.level === undefined) return
-    app.addHook('onResponse', (request, reply, next) => {
-      request.log.info(
-        {
-          method: request.method,
-          route: request.routeOptions.url,
-          status: reply.statusCode,
-          tenant: request.tenant?.tenantId,
-          key: request.tenant?.keyId,
-          ms: Math.round(reply.elapsedTime * 100) / 100
-        },
-        'request'
-      )
-      next()
+    const lineOf = ({ method, routeOptions, tenant, journey }: FastifyRequest, reply: FastifyReply) => ({
+      method,
+      route: routeOptions.url,
+      status: reply.statusCode,
+      // A kind of problem, or nothing.
+      problem: journey.problem,
+      tenant: tenant?.tenantId,
+      key: tenant?.keyId,
+      trace: journey.traceId,
+      ms: hundredths(reply.elapsedTime),
+      ...(journey.attempts > 0 ? { upstreamMs: hundredths(journey.upstream), retries: journey.retries } : {}),
+      ...(journey.gone ? { gone: true } : {})
+    })
+    app.onEnd((request, reply) => {
+      const line = lineOf(request, reply)
+      // A change whose caller does not know what became of it.
+      if (request.journey.gone && request.journey.attempts > 0 && request.method !== 'GET') request.log.warn(line, 'the caller had gone')
+      else request.log.info(line, 'request')
     })
   },
-  { name: 'request-log' }
+  { name: 'request-log', dependencies: ['journey'] }
 )

@@ -3,8 +3,9 @@ import fp from 'fastify-plugin'
 import type { Operation } from '../src/endpoint.ts'
 import { Problem, type Violation } from '../src/problem.ts'
 import type { Answer } from '../src/reply.ts'
+import { findTracer } from '../src/tracing.ts'
 import { invalid } from '../src/validation.ts'
-import { type Account, type Client, type ClientOptions, createClient, Refusal } from '../src/voximplant/client.ts'
+import { type Account, type Client, type ClientCounts, type ClientOptions, createClient, Refusal } from '../src/voximplant/client.ts'
 import { type Download, download } from '../src/voximplant/download.ts'
 import { meaningOf } from '../src/voximplant/errors.ts'
 import { createGate, type Gate, type GateOptions, type Lane } from '../src/voximplant/gate.ts'
@@ -12,10 +13,11 @@ import { type FilePart, type Texts, upload } from '../src/voximplant/upload.ts'
 import { Unencodable } from '../src/voximplant/wire.ts'
 
 export interface VoximplantOptions {
-  client: Omit<ClientOptions, 'drift'>
+  client: Omit<ClientOptions, 'drift' | 'tracer' | 'onBreaker'>
   /** Milliseconds. */
   uploadTimeout: number
   downloadTimeout: number
+  sessionTimeout: number
   gate: GateOptions
   /** Calls under way at once: of a tenant without a setting of its own, and those that start a session, per account and all replicas. */
   concurrency: number
@@ -51,11 +53,18 @@ export default fp(
       if (before !== undefined || counts.size < maxDriftNames) counts.set(field, (before ?? 0) + 1)
     }
     const drift = { unknown: (field: string) => count(unknown, field), unreadable: (field: string) => count(unreadable, field) }
-    const client: Client = createClient({ ...options.client, drift })
+    const client: Client = createClient({
+      ...options.client,
+      drift,
+      tracer: findTracer(),
+      onBreaker: ({ scope, open, origin, tenantId }) =>
+        app.log[open ? 'warn' : 'info']({ breaker: scope, upstream: origin, tenant: tenantId }, open ? 'breaker opened' : 'breaker closed')
+    })
     const { timeout: answerTimeout, headersTimeout: stallTimeout, maxAnswerBytes } = options.client
     const gate = createGate(options.gate)
     app.decorate('drift', { unknown, unreadable })
     app.decorate('gate', gate)
+    app.decorate('upstream', client.counts)
     app.tenants.onForget(tenantId => client.forget(tenantId))
     app.addHook('onClose', () => client.close())
 
@@ -87,7 +96,9 @@ export default fp(
             answers: operation.answers,
             ownAccount: operation.class.ownAccount,
             safe: operation.class.safe === true,
-            retry: operation.class.retry
+            retry: operation.class.retry,
+            timeout: operation.class.startsSession ? options.sessionTimeout : undefined,
+            journey: this.journey
           })) as Answer
         } catch (error) {
           throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
@@ -102,6 +113,8 @@ export default fp(
       if (!account) throw noCredentials()
       return account
     }
+    const connectionOf = (request: FastifyRequest, account: Account, { endpoint, class: facts }: Operation) =>
+      client.connection(account, { method: endpoint.rpc, safe: facts.safe === true, journey: request.journey })
     app.decorateRequest(
       'upload',
       async function (this: FastifyRequest, declared: Operation, { input, after, file, partOf }: UploadInput, reply: FastifyReply) {
@@ -120,7 +133,7 @@ export default fp(
         const account = await accountOf(this)
         const lane = await enter(this, operation, account)
         try {
-          return (await upload(client.connection(account), call, {
+          return (await upload(connectionOf(this, account, operation), call, {
             timeout: options.uploadTimeout,
             stallTimeout,
             answerTimeout,
@@ -146,7 +159,7 @@ export default fp(
         const account = await accountOf(this)
         const lane = await enter(this, operation, account)
         try {
-          const file = await download(client.connection(account), call, { timeout: options.downloadTimeout })
+          const file = await download(connectionOf(this, account, operation), call, { timeout: options.downloadTimeout })
           // The place is taken until the file is through.
           file.stream.once('close', () => gate.leave(lane))
           return file
@@ -157,7 +170,7 @@ export default fp(
       }
     )
   },
-  { name: 'voximplant', dependencies: ['tenants', 'limits'] }
+  { name: 'voximplant', dependencies: ['tenants', 'limits', 'journey'] }
 )
 
 const noCredentials = () => new Problem('credentials-missing', 'No Voximplant credentials are stored for this tenant.')
@@ -221,6 +234,8 @@ declare module 'fastify' {
     drift: DriftCounts
     /** The places for calls of the upstream, to look at. */
     gate: Gate
+    /** What became of calls of the upstream. */
+    upstream: ClientCounts
   }
   interface FastifyRequest {
     /** Calls the upstream for the request's tenant: the operation's input, or its form already encoded. Throws Problem. */

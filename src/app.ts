@@ -4,6 +4,7 @@ import arrival from '../plugins/arrival.ts'
 import auth from '../plugins/auth.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
+import journey from '../plugins/journey.ts'
 import limits from '../plugins/limits.ts'
 import pageHeaders from '../plugins/page-headers.ts'
 import problems, { answerFrameworkError } from '../plugins/problems.ts'
@@ -52,6 +53,7 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
   app.removeContentTypeParser('text/plain')
   for (const noun of nouns) app.addSchema(noun)
 
+  await app.register(journey)
   await app.register(requestLog)
   await app.register(arrival, { timeout: config.REQUEST_TIMEOUT })
   await app.register(pageHeaders)
@@ -77,12 +79,26 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
       timeout: config.UPSTREAM_TIMEOUT,
       connections: config.UPSTREAM_CONNECTIONS,
       maxAnswerBytes: config.UPSTREAM_MAX_ANSWER,
-      retry: { retries: config.UPSTREAM_RETRIES, base: config.UPSTREAM_RETRY_BASE, most: config.UPSTREAM_RETRY_MAX },
-      breaker: { failures: config.BREAKER_FAILURES, interval: config.BREAKER_INTERVAL },
+      keepAlive: config.UPSTREAM_KEEP_ALIVE,
+      retry: {
+        retries: config.UPSTREAM_RETRIES,
+        base: config.UPSTREAM_RETRY_BASE,
+        most: config.UPSTREAM_RETRY_MAX,
+        share: config.UPSTREAM_RETRY_SHARE,
+        burst: config.UPSTREAM_RETRY_BURST
+      },
+      breaker: {
+        failures: config.BREAKER_FAILURES,
+        hostFailures: config.BREAKER_HOST_FAILURES,
+        hostTenants: config.BREAKER_HOST_TENANTS,
+        interval: config.BREAKER_INTERVAL,
+        probeTimeout: config.BREAKER_PROBE_TIMEOUT
+      },
       ca
     },
     uploadTimeout: config.UPLOAD_TIMEOUT,
     downloadTimeout: config.UPSTREAM_DOWNLOAD_TIMEOUT,
+    sessionTimeout: config.UPSTREAM_SESSION_TIMEOUT,
     gate: { most: config.PROCESS_CONCURRENCY, queue: config.QUEUE_LENGTH, deadline: config.QUEUE_TIMEOUT },
     concurrency: config.TENANT_CONCURRENCY,
     sessions: config.SESSION_CONCURRENCY

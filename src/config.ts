@@ -76,6 +76,8 @@ export const settings = Type.Object({
   UPSTREAM_CONNECT_TIMEOUT: ms('How long a connection to the upstream may take', 2_000),
   UPSTREAM_HEADERS_TIMEOUT: ms('How long the upstream may be silent', 10_000),
   UPSTREAM_TIMEOUT: ms('How long a call of the upstream may take in all', 30_000),
+  UPSTREAM_SESSION_TIMEOUT: ms('The same of a call that starts a conference', 15_000),
+  UPSTREAM_KEEP_ALIVE: ms('How long a connection to the upstream is kept without a call', 15_000),
   UPSTREAM_CONNECTIONS: Type.Integer({
     minimum: 1,
     default: 250,
@@ -96,12 +98,30 @@ export const settings = Type.Object({
   }),
   UPSTREAM_RETRY_BASE: ms('The longest pause before the first repetition; it doubles from one to the next', 100),
   UPSTREAM_RETRY_MAX: ms('The longest pause before any repetition; a longer Retry-After is passed on to the caller', 2_000),
+  UPSTREAM_RETRY_SHARE: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0.2,
+    description: 'Of the calls so large a share may be tried again: of each tenant, and of those under way in the process'
+  }),
+  UPSTREAM_RETRY_BURST: Type.Integer({ minimum: 1, default: 10, description: 'So many may always be, at once' }),
   BREAKER_FAILURES: Type.Integer({
     minimum: 1,
     default: 10,
     description: 'After so many failures of the upstream in a row, calls of that tenant are answered 503 at once'
   }),
+  BREAKER_HOST_FAILURES: Type.Integer({
+    minimum: 1,
+    default: 20,
+    description: 'After so many calls in a row that a host left unanswered, calls of all its tenants are answered 503 at once'
+  }),
+  BREAKER_HOST_TENANTS: Type.Integer({
+    minimum: 1,
+    default: 3,
+    description: 'Of so many different tenants at least: fewer are their own trouble'
+  }),
   BREAKER_INTERVAL: ms('How often the upstream is then asked whether it is back', 1_000),
+  BREAKER_PROBE_TIMEOUT: ms('How long it may take to answer that', 1_000),
   BODY_LIMIT: Type.Integer({ minimum: 1024, default: 65_536, description: 'The longest JSON body taken, in bytes' }),
   UPLOAD_LIMIT: Type.Integer({ minimum: 1, default: 104_857_600, description: 'The largest file taken, in bytes' }),
   REQUEST_TIMEOUT: ms('How long a request may take to arrive', 30_000),

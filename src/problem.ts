@@ -82,6 +82,12 @@ export const problemTypes = {
     'The whole request did not arrive in time. Check the connection and send it again.',
     true
   ),
+  'caller-gone': caller(
+    499,
+    'The caller went away',
+    'The connection was closed before the answer was there. A read was given up; a change that was under way has gone on, and its end is in the log. Nobody receives this answer: it is for logs and metrics.',
+    true
+  ),
   'count-differs': caller(
     412,
     'The number of affected things is not the expected one',

@@ -1,10 +1,24 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Span, Tracer } from '@opentelemetry/api'
 import { type Dispatcher, Pool } from 'undici'
+import type { Journey } from '../journey.ts'
 import { Problem } from '../problem.ts'
-import { type Breaker, type BreakerOptions, createBreaker } from './breaker.ts'
+import { count, type Tally, Timing } from '../tallies.ts'
+import { endAttempt, headersOf, startAttempt } from '../tracing.ts'
+import {
+  type Breaker,
+  type BreakerCounts,
+  type BreakerOptions,
+  type BreakerScope,
+  createBreaker,
+  createBreakerCounts,
+  createHostBreaker,
+  type HostBreaker,
+  type Pass,
+  type Sign
+} from './breaker.ts'
 import { meaningOf } from './errors.ts'
 import type { MethodClass } from './methods.ts'
-import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions } from './retry.ts'
+import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions, secondsOf } from './retry.ts'
 import { createTokens, type SigningKey, skewOf } from './token.ts'
 import type { Decode, Drift } from './wire.ts'
 
@@ -33,6 +47,10 @@ export interface Call {
   safe: boolean
   /** When it may be sent again; never by default. */
   retry?: MethodClass['retry']
+  /** Milliseconds for everything; the client's own by default. */
+  timeout?: number | undefined
+  /** The request that it is made for. Its end cancels the call, if that is a safe one. */
+  journey?: Journey | undefined
 }
 
 export interface ClientOptions {
@@ -40,13 +58,22 @@ export interface ClientOptions {
   connectTimeout: number
   headersTimeout: number
   timeout: number
+  /** How long a connection without a call is kept, in milliseconds. */
+  keepAlive: number
   /** Connections per tenant and host. */
   connections: number
   /** The longest answer that is read, in bytes. */
   maxAnswerBytes: number
   retry: RetryOptions
-  breaker: BreakerOptions
+  breaker: BreakerOptions & {
+    /** How long a probe may take, in milliseconds. */
+    probeTimeout: number
+  }
   drift: Drift
+  /** Where spans go, if anywhere. */
+  tracer?: Tracer | undefined
+  /** Told when a breaker opens or closes, and whose it is: a tenant's at a host, or a host's. */
+  onBreaker?: (turn: { scope: BreakerScope; open: boolean; origin: string; tenantId: string | undefined }) => void
   /** Extra certificate authorities (PEM), for an upstream with a private one. */
   ca?: string
 }
@@ -71,13 +98,28 @@ export interface Connection {
   headers: Record<string, string>
   /** Parameters, by the upstream's names. */
   params: readonly (readonly [name: string, value: string])[]
+  /** To be told once how it ended: with an answer's status, or with what was thrown, or both. */
+  done(failure: unknown, status: number | undefined): void
+}
+
+/** What became of calls, to be read at any time. */
+export interface ClientCounts {
+  /** By method: how long attempts took, and what they came to. */
+  readonly methods: ReadonlyMap<string, { readonly time: Timing; readonly outcomes: Tally }>
+  /** Attempts after the first, by the reason; and those that were due but not made, by what forbade them. */
+  readonly retries: Tally
+  readonly notRetried: Tally
+  readonly breakers: BreakerCounts
+  /** Breakers that are open now. */
+  open(): { tenants: string[]; hosts: string[] }
 }
 
 export interface Client {
   /** One POST, repeated where that is safe. Throws Refusal when the upstream says no, Problem when no answer could be had. */
   call(account: Account, call: Call): Promise<Record<string, unknown>>
-  /** For calls that are more than a form and an answer: `upload.ts` and `download.ts`. */
-  connection(account: Account): Connection
+  /** For calls that are more than a form and an answer: `upload.ts` and `download.ts`. Throws Problem while the breaker is open. */
+  connection(account: Account, call: Pick<Call, 'method' | 'safe' | 'journey'>): Connection
+  readonly counts: ClientCounts
   /** Closes a tenant's connections: its credentials or host have changed. Calls under way end normally. */
   forget(tenantId: string): void
   close(): Promise<void>
@@ -92,7 +134,7 @@ export interface RawAnswer {
 
 /** Why no whole answer came. `sent`: bytes may have reached the upstream. */
 export class Cut extends Error {
-  readonly reason: 'deadline' | 'oversized' | 'connection'
+  readonly reason: 'deadline' | 'oversized' | 'connection' | 'gone'
   readonly sent: boolean
   constructor(reason: Cut['reason'], sent: boolean, cause?: unknown) {
     super(reason, { cause })
@@ -108,14 +150,24 @@ interface Line {
   budget: Budget
 }
 
-/** Of the calls under way, so large a share may wait for another attempt; a few always may. */
-const repeatingShare = 0.2
-const leastRepeating = 10
+/** One attempt, from when it is let in. */
+interface Attempt {
+  line: Line
+  pass: Pass
+  since: number
+  journey: Journey | undefined
+  tally: { time: Timing; outcomes: Tally }
+  span: Span | undefined
+}
 
 /** The client of the upstream: one pool of connections per tenant and host, a deadline on everything, no redirects, and the one place that tries again. */
 export function createClient(options: ClientOptions): Client {
   const tokens = createTokens()
   const lines = new Map<string, Map<string, Line>>()
+  const hosts = new Map<string, HostBreaker>()
+  const { retries: retryCounts, notRetried, breakers } = { retries: {} as Tally, notRetried: {} as Tally, breakers: createBreakerCounts() }
+  const methods = new Map<string, Attempt['tally']>()
+  const { tracer, onBreaker } = options
   /** Retries that wait or are under way, and calls: the process as a whole must not repeat itself too much either. */
   let repeating = 0
   let active = 0
@@ -130,16 +182,67 @@ export function createClient(options: ClientOptions): Client {
         connect: { timeout: options.connectTimeout, ...(options.ca ? { ca: options.ca } : {}) },
         headersTimeout: options.headersTimeout,
         bodyTimeout: options.headersTimeout,
-        keepAliveTimeout: 15_000
+        keepAliveTimeout: options.keepAlive
       })
-      line = { pool, breaker: createBreaker(options.breaker), budget: createBudget() }
+      const tell = (scope: BreakerScope, open: boolean) =>
+        onBreaker?.({ scope, open, origin, tenantId: scope === 'tenant' ? tenantId : undefined })
+      let host = hosts.get(origin)
+      if (!host) {
+        host = createHostBreaker(options.breaker, breakers, tell)
+        hosts.set(origin, host)
+      }
+      line = { pool, breaker: createBreaker(tenantId, host, options.breaker, breakers, tell), budget: createBudget(options.retry) }
       lines.set(tenantId, ofTenant.set(origin, line))
     }
     return line
   }
 
+  /** Lets an attempt in, and gives it its place in the trace. Throws Problem while a breaker is open. */
+  const begin = (
+    line: Line,
+    { origin }: Account,
+    { method, safe, journey }: Pick<Call, 'method' | 'safe' | 'journey'>,
+    headers: Record<string, string>,
+    earlier: number
+  ): Attempt => {
+    const since = performance.now()
+    const pass = line.breaker.enter(since, safe)
+    let tally = methods.get(method)
+    if (!tally) {
+      tally = { time: new Timing(), outcomes: {} }
+      methods.set(method, tally)
+    }
+    const span = tracer && startAttempt(tracer, journey, method, origin, earlier)
+    if (span) Object.assign(headers, headersOf(span))
+    else if (journey) {
+      headers.traceparent = journey.next()
+      if (journey.state !== undefined) headers.tracestate = journey.state
+    }
+    return { line, pass, since, journey, tally, span }
+  }
+
+  /** What came of it, for the breaker and for everyone who counts. */
+  const finish = ({ line, since, journey, tally, span }: Attempt, failure: unknown, status: number | undefined): void => {
+    const now = performance.now()
+    const outcome = failure === undefined ? 'ok' : outcomeOf(failure, status)
+    line.breaker.leave(failure === undefined ? 'answered' : signOf(failure, status), now)
+    tally.time.add(now - since)
+    count(tally.outcomes, outcome)
+    if (journey) {
+      journey.upstream += now - since
+      journey.attempts++
+    }
+    if (span) endAttempt(span, outcome, status)
+  }
+
   /** Everything of the answer, or a Cut. A dispatch handler of our own: undici's body streams cost more than the call. */
-  const exchange = (pool: Pool, headers: Record<string, string>, body: string, timeout: number): Promise<RawAnswer> =>
+  const exchange = (
+    pool: Pool,
+    headers: Record<string, string>,
+    body: string,
+    timeout: number,
+    cancelledBy: Journey | undefined
+  ): Promise<RawAnswer> =>
     new Promise((resolve, reject) => {
       const chunks: Buffer[] = []
       let bytes = 0
@@ -151,6 +254,7 @@ export function createClient(options: ClientOptions): Client {
         if (over) return
         over = true
         clearTimeout(timer)
+        if (cancelledBy) cancelledBy.cancel = undefined
         if (error) reject(error)
         else resolve({ status, headers: answerHeaders, text: (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes)).toString() })
       }
@@ -161,6 +265,7 @@ export function createClient(options: ClientOptions): Client {
         controller?.abort(error)
       }
       const timer = setTimeout(cut, timeout, 'deadline')
+      if (cancelledBy) cancelledBy.cancel = () => cut('gone')
       pool.dispatch(
         { path: '/platform_api', method: 'POST', headers, body },
         {
@@ -189,62 +294,75 @@ export function createClient(options: ClientOptions): Client {
     })
 
   /** How long to wait before a failed attempt is repeated, in milliseconds; undefined when it must not be, or not by us. */
-  const pauseFor = (failure: unknown, raw: RawAnswer | undefined, retry: MethodClass['retry'], attempts: number): number | undefined => {
-    const fault = faultOf(failure)
+  const pauseFor = (fault: Fault | undefined, raw: RawAnswer | undefined, retry: MethodClass['retry'], attempts: number) => {
     if (fault === undefined || !mayRepeat(retry, fault, attempts, options.retry.retries)) return undefined
-    const told = Number(raw?.headers['retry-after']) * 1000
-    if (Number.isNaN(told)) return pauseOf(attempts, options.retry)
+    const told = secondsOf(raw?.headers['retry-after'], raw?.headers.date)
+    if (told === undefined) return pauseOf(attempts, options.retry)
     // A longer wait is the caller's, who is told of it.
-    return told <= options.retry.most ? told : undefined
+    return told * 1000 <= options.retry.most ? told * 1000 : undefined
+  }
+
+  /** Why a repetition that would be right is not made; undefined when it is. Spends what it costs. */
+  const forbids = (line: Line, pause: number, end: number): string | undefined => {
+    if (performance.now() + pause >= end) return 'deadline'
+    if (repeating >= Math.max(options.retry.burst, active * options.retry.share)) return 'process-budget'
+    return line.budget.spend() ? undefined : 'tenant-budget'
   }
 
   return {
-    async call(account, { method, form, decode, answers, ownAccount, safe, retry }) {
+    async call(account, call) {
+      const { method, form, decode, answers, ownAccount, safe, retry, journey, timeout = options.timeout } = call
       const { credential } = account
-      const { pool, breaker, budget } = lineOf(account)
+      const line = lineOf(account)
       const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' }
       let body = form
       if (credential.kind === 'key') {
         headers.authorization = tokens(credential)
         if (ownAccount) body += `&account_id=${credential.accountId}`
       } else body += `&account_id=${credential.accountId}&api_key=${encodeURIComponent(credential.apiKey)}`
-      const end = performance.now() + options.timeout
+      const end = performance.now() + timeout
+      // A change is never cancelled: its caller may have gone, but what becomes of it is still worth knowing.
+      const cancelledBy = safe ? journey : undefined
       let renewed = false
-      budget.earn()
+      line.budget.earn()
       active++
       try {
-        for (let attempts = 1; ; ) {
+        for (let attempts = 1, sent = 0; ; sent++) {
+          if (cancelledBy?.gone) throw callerGone()
           let raw: RawAnswer | undefined
           let failure: unknown
-          const now = performance.now()
-          const probe = breaker.enter(now)
+          const attempt = begin(line, account, call, headers, sent)
+          // A change that is cut leaves its caller in the dark, so that it has its time as a probe too.
+          const limit = attempt.pass === 'probe' && safe ? options.breaker.probeTimeout : timeout
           try {
-            raw = await exchange(pool, headers, body, attempts === 1 ? options.timeout : end - now)
-            const answer = read(raw, method, answers, safe)
-            breaker.leave(probe, false, now)
-            return decode(answer, options.drift) as Record<string, unknown>
+            raw = await exchange(line.pool, headers, body, attempts === 1 ? limit : Math.min(limit, end - attempt.since), cancelledBy)
+            const answer = decode(read(raw, method, answers, safe), options.drift) as Record<string, unknown>
+            finish(attempt, undefined, raw.status)
+            return answer
           } catch (error) {
             failure = error
-            breaker.leave(probe, raw ? raw.status >= 500 : error instanceof Cut && error.reason !== 'oversized', performance.now())
+            finish(attempt, error, raw?.status)
           }
           if (raw && !renewed && credential.kind === 'key' && isTokenFault(failure, raw)) {
             // The upstream has done nothing for a token that it refused, so that anything may be sent again.
             renewed = true
             tokens.renew(credential, raw.headers.date as string | undefined)
             headers.authorization = tokens(credential)
+            count(retryCounts, 'token')
+            if (journey) journey.retries++
             continue
           }
-          const pause = retry === undefined ? undefined : pauseFor(failure, raw, retry, attempts)
-          const allowed =
-            pause !== undefined &&
-            performance.now() + pause < end &&
-            repeating < Math.max(leastRepeating, active * repeatingShare) &&
-            budget.spend()
-          if (!allowed) throw failure instanceof Cut ? problemOfCut(failure, method, safe) : failure
+          const fault = faultOf(failure)
+          const pause = retry === undefined ? undefined : pauseFor(fault, raw, retry, attempts)
+          const forbidden = pause === undefined ? undefined : forbids(line, pause, end)
+          if (forbidden !== undefined) count(notRetried, forbidden)
+          if (pause === undefined || forbidden !== undefined) throw failure instanceof Cut ? problemOfCut(failure, method, safe) : failure
           attempts++
+          count(retryCounts, fault!)
+          if (journey) journey.retries++
           repeating++
           try {
-            await sleep(pause)
+            await waitFor(pause, cancelledBy)
           } finally {
             repeating--
           }
@@ -253,24 +371,46 @@ export function createClient(options: ClientOptions): Client {
         active--
       }
     },
-    connection(account): Connection {
+    connection(account, call): Connection {
       const { credential } = account
-      const { pool } = lineOf(account)
-      if (credential.kind === 'key') return { pool, headers: { authorization: tokens(credential) }, params: [] }
+      const line = lineOf(account)
+      const headers: Record<string, string> = {}
+      const attempt = begin(line, account, call, headers, 0)
+      const done = (failure: unknown, status: number | undefined) => finish(attempt, failure, status)
+      if (credential.kind === 'key') {
+        headers.authorization = tokens(credential)
+        return { pool: line.pool, headers, params: [], done }
+      }
       const { accountId, apiKey } = credential
       return {
-        pool,
-        headers: {},
+        pool: line.pool,
+        headers,
         params: [
           ['account_id', String(accountId)],
           ['api_key', apiKey]
-        ]
+        ],
+        done
       }
+    },
+    counts: {
+      methods,
+      retries: retryCounts,
+      notRetried,
+      breakers,
+      open: () => ({
+        tenants: [...lines].flatMap(([tenantId, ofTenant]) =>
+          [...ofTenant.values()].some(({ breaker }) => breaker.open) ? [tenantId] : []
+        ),
+        hosts: [...hosts].flatMap(([origin, { open }]) => (open ? [origin] : []))
+      })
     },
     forget(tenantId) {
       const ofTenant = lines.get(tenantId)
       lines.delete(tenantId)
-      for (const { pool } of ofTenant?.values() ?? []) void pool.close()
+      for (const [origin, { pool }] of ofTenant ?? []) {
+        void pool.close()
+        if (![...lines.values()].some(others => others.has(origin))) hosts.delete(origin)
+      }
     },
     async close() {
       await Promise.all([...lines.values()].flatMap(ofTenant => [...ofTenant.values()].map(({ pool }) => pool.close())))
@@ -278,10 +418,53 @@ export function createClient(options: ClientOptions): Client {
   }
 }
 
+/** A pause that ends early when the caller goes. */
+const waitFor = (ms: number, cancelledBy: Journey | undefined): Promise<void> =>
+  new Promise(resolve => {
+    const end = () => {
+      clearTimeout(timer)
+      if (cancelledBy) cancelledBy.cancel = undefined
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    if (cancelledBy) cancelledBy.cancel = end
+  })
+
+/** Nobody reads this answer. */
+export const callerGone = () => new Problem('caller-gone', 'The caller went away before the answer was there.')
+
+const cutIn = (failure: unknown): Cut | undefined => {
+  if (failure instanceof Cut) return failure
+  return failure instanceof Problem && failure.cause instanceof Cut ? failure.cause : undefined
+}
+
+/** What an attempt came to, in a word. */
+function outcomeOf(failure: unknown, status: number | undefined): string {
+  const cut = cutIn(failure)
+  if (cut) {
+    if (cut.reason === 'gone') return 'cancelled'
+    if (cut.reason === 'deadline') return 'timeout'
+    return cut.reason === 'oversized' ? 'oversized' : cut.sent ? 'lost' : 'unsent'
+  }
+  if (failure instanceof Refusal) return 'refused'
+  if (status === undefined) return 'cancelled'
+  if (status === 429) return 'rate-limited'
+  return status >= 500 ? 'fault' : 'invalid'
+}
+
+/** What it says of the upstream. */
+function signOf(failure: unknown, status: number | undefined): Sign {
+  if (status !== undefined) return status >= 500 ? 'fault' : 'answered'
+  const cut = cutIn(failure)
+  if (!cut || cut.reason === 'gone') return 'neither'
+  return cut.reason === 'oversized' ? 'answered' : 'silent'
+}
+
 const notNow: readonly string[] = ['upstream-fault', 'upstream-unavailable', 'upstream-answer-invalid', 'rate-limited']
 
 /** What kind of failure an attempt met; undefined for one that the next attempt would meet too. */
 function faultOf(failure: unknown): Fault | undefined {
+  if (failure instanceof Cut && failure.reason === 'gone') return undefined
   if (failure instanceof Cut) return failure.sent ? (failure.reason === 'oversized' ? undefined : 'transport') : 'unsent'
   const type = failure instanceof Refusal ? meaningOf(failure.code).type : failure instanceof Problem ? failure.type : ''
   return notNow.includes(type) ? 'answer' : undefined
@@ -305,6 +488,7 @@ const causeOf = (error: Cut): string => {
 
 /** What a lost answer means for the caller. */
 export function problemOfCut(cut: Cut, method: string, safe: boolean): Problem {
+  if (cut.reason === 'gone') return callerGone()
   if (!cut.sent)
     return new Problem(
       'upstream-unreachable',
@@ -330,7 +514,8 @@ export function read(
   answers: readonly string[],
   safe: boolean
 ): Record<string, unknown> {
-  const retryAfter = headers['retry-after'] as string | undefined
+  const seconds = secondsOf(headers['retry-after'], headers.date)
+  const retryAfter = seconds === undefined ? undefined : String(seconds)
   const answer = parse(text)
   const refusal = refusalIn(answer, retryAfter)
   if (refusal) throw refusal

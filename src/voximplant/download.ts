@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { gunzipSync } from 'node:zlib'
 import type { Dispatcher } from 'undici'
 import { Problem } from '../problem.ts'
-import { type Connection, Cut, parse, problemOfCut, type RawAnswer, read, refusalIn } from './client.ts'
+import { type Connection, Cut, callerGone, parse, problemOfCut, type RawAnswer, read, refusalIn } from './client.ts'
 
 /** A file that is on its way. */
 export interface Download {
@@ -36,7 +36,7 @@ const brace = '{'.charCodeAt(0)
 
 /** Fetches a file, which is passed on chunk by chunk. Throws Refusal when the upstream says no, Problem when there is no file to be had. */
 export function download(
-  { pool, headers, params }: Connection,
+  { pool, headers, params, done }: Connection,
   { method, form, acceptEncoding, gone }: DownloadCall,
   { timeout }: DownloadOptions
 ): Promise<Download> {
@@ -51,7 +51,12 @@ export function download(
   // The upstream's time runs while it is waited for, not while the caller takes what there is.
   let left = timeout
   let since = performance.now()
-  const late = () => fail(problemOfCut(new Cut('deadline', true), method, true))
+  const late = () =>
+    fail(
+      controller?.paused
+        ? new Problem('request-timeout', 'The caller did not take the file in time.')
+        : problemOfCut(new Cut('deadline', true), method, true)
+    )
   let timer = setTimeout(late, left)
   const stream = new Readable({
     read() {
@@ -61,13 +66,14 @@ export function download(
       timer = setTimeout(late, left)
       controller.resume()
     },
-    destroy(error, done) {
+    destroy(error, destroyed) {
       // Whoever destroys it wants no more: the caller has gone, or nobody asks for the bytes.
       if (!over) {
         stop()
+        done(error ?? callerGone(), undefined)
         controller?.abort(error ?? new Error('not wanted'))
       }
-      done(error)
+      destroyed(error)
     }
   })
   const give = (chunk: Buffer) => {
@@ -83,15 +89,16 @@ export function download(
     clearTimeout(timer)
     gone.removeEventListener('abort', leave)
   }
-  const fail = (error: Error) => {
+  const fail = (error: Error, status?: number) => {
     if (over) return
     stop()
+    done(error, status)
     controller?.abort(error)
     // Before the start it is an answer; after it, the caller sees a file that breaks off.
     if (held) reject(error)
     else stream.destroy(error)
   }
-  const leave = () => fail(new Problem('malformed-body', 'The caller went away.'))
+  const leave = () => fail(callerGone())
   gone.addEventListener('abort', leave)
 
   const start = () => {
@@ -159,9 +166,10 @@ export function download(
         onResponseEnd() {
           if (over) return
           const no = held && refusal()
-          if (no) return fail(no)
+          if (no) return fail(no, answer.status)
           if (held) start()
           stop()
+          done(undefined, answer.status)
           stream.push(null)
         },
         onResponseError(_, error) {

@@ -6,6 +6,9 @@ export interface RetryOptions {
   /** Milliseconds: the first pause is at most `base`, no pause is longer than `most`. */
   base: number
   most: number
+  /** Of the calls so large a share may be repeated, and so many at once beyond that: of a tenant's, and of those of all that are under way. */
+  share: number
+  burst: number
 }
 
 /**
@@ -27,22 +30,33 @@ export const mayRepeat = (kind: MethodClass['retry'], fault: Fault, attempts: nu
 export const pauseOf = (attempts: number, { base, most }: RetryOptions): number =>
   Math.random() * Math.min(most, base * 2 ** (attempts - 1))
 
+/**
+ * Seconds to wait by a `Retry-After`, in either of its forms; undefined without one. A date is reckoned from the answer's own `Date`, so that clocks
+ * need not agree.
+ */
+export function secondsOf(retryAfter: string | string[] | undefined, date: string | string[] | undefined): number | undefined {
+  if (typeof retryAfter !== 'string') return undefined
+  const text = retryAfter.trim()
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  const until = /^[A-Za-z]/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(until)) return undefined
+  const theirs = typeof date === 'string' ? Date.parse(date) : Number.NaN
+  return Math.max(0, Math.ceil((until - (Number.isNaN(theirs) ? Date.now() : theirs)) / 1000))
+}
+
 /** What retries may be spent, so that they never make an outage worse. */
 export interface Budget {
-  /** Every call pays in a fifth of a retry. */
+  /** Every call pays a part of a retry in. */
   earn(): void
   /** Takes a retry, if there is one left. */
   spend(): boolean
 }
 
-const share = 0.2
-const most = 10
-
-export function createBudget(): Budget {
-  let left = most
+export function createBudget({ share, burst }: Pick<RetryOptions, 'share' | 'burst'>): Budget {
+  let left = burst
   return {
     earn() {
-      left = Math.min(most, left + share)
+      left = Math.min(burst, left + share)
     },
     spend() {
       if (left < 1) return false

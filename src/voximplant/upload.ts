@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Problem } from '../problem.ts'
-import { type Connection, Cut, problemOfCut, type RawAnswer, read } from './client.ts'
+import { type Connection, Cut, callerGone, problemOfCut, type RawAnswer, read } from './client.ts'
 import type { Decode, Drift } from './wire.ts'
 
 /** A file on its way to the upstream. */
@@ -55,7 +55,7 @@ const mediaType = /^[\w.+-]+\/[\w.+-]+(; ?[\w-]+=[\w."+:-]+)*$/
  * before it has no effect. Throws Refusal, Problem, and whatever the source of the bytes or of the later parameters throws.
  */
 export async function upload(
-  { pool, headers, params }: Connection,
+  { pool, headers, params, done }: Connection,
   { method, decode, answers, before, file, after, gone }: UploadCall,
   { timeout, stallTimeout, answerTimeout, maxAnswerBytes, drift }: UploadOptions
 ): Promise<Record<string, unknown>> {
@@ -101,10 +101,12 @@ export async function upload(
         ? problemOfCut(new Cut('deadline', true), method, false)
         : awaitsCaller
           ? new Problem('request-timeout', 'The file did not come in time. Nothing was done.')
-          : new Problem('upstream-timeout', 'The upstream did not take the file in time. It was cut before its end, so nothing was done.')
+          : new Problem('upstream-timeout', 'The upstream did not take the file in time. It was cut before its end, so nothing was done.', {
+              cause: new Cut('deadline', false)
+            })
     )
   // What was sent completely is done, whether the caller hears of it or not.
-  const leave = () => complete || cut(new Problem('malformed-body', 'The caller went away before the whole body had come.'))
+  const leave = () => complete || cut(callerGone())
   let timer = setTimeout(late, timeout)
   // While the upstream takes nothing, nothing is read from the caller, and so it does not show when that one goes.
   let stalled: NodeJS.Timeout | undefined
@@ -178,9 +180,7 @@ export async function upload(
               ? new Problem(
                   'upstream-unreachable',
                   'The connection to the upstream broke before the file was sent completely. Nothing was done.',
-                  {
-                    cause: error
-                  }
+                  { cause: new Cut('connection', false, error) }
                 )
               : problemOfCut(new Cut('connection', controller !== undefined, error), method, false)
           )
@@ -188,7 +188,15 @@ export async function upload(
       }
     )
 
-  const answer = await promise
-  if (answer.status === 413) throw new Problem('payload-too-large', 'The upstream takes no file of this size.')
-  return decode(read(answer, method, answers, false), drift) as Record<string, unknown>
+  let answer: RawAnswer | undefined
+  try {
+    answer = await promise
+    if (answer.status === 413) throw new Problem('payload-too-large', 'The upstream takes no file of this size.')
+    const decoded = decode(read(answer, method, answers, false), drift) as Record<string, unknown>
+    done(undefined, answer.status)
+    return decoded
+  } catch (error) {
+    done(error, answer?.status)
+    throw error
+  }
 }
