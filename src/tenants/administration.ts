@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
 import { writeEntry } from './audit.ts'
 import type { ChangeFeed, Changes } from './changes.ts'
@@ -378,6 +379,8 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
             : { result: done, entry: { action: 'master-key.rotate', target: to, detail: { rewrapped: done } } }
         })
         onProgress?.({ rewrapped, total })
+        // SQLite answers within the turn: requests get theirs.
+        await nextTurn()
       }
       await database.transaction().execute(async transaction => {
         await holdCanary(transaction, to, canary)
