@@ -1,7 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { createCache, createSource } from '../src/tenants/cache.ts'
+import { type CacheCounts, createCache, createSource } from '../src/tenants/cache.ts'
 import { parseKey, sameHash } from '../src/tenants/keys.ts'
 import type { Store, TenantSettings } from '../src/tenants/store.ts'
 import { createUsed } from '../src/tenants/used.ts'
@@ -24,6 +24,8 @@ export interface Caller {
 
 export interface Tenants {
   store: Store
+  /** How its look-ups went. */
+  readonly caches: Readonly<Record<'keys' | 'accounts', CacheCounts>>
   /** The caller that an API key stands for; undefined when the key is none of ours, expired or revoked. Cached keys are answered at once. */
   authenticate(key: string): Caller | undefined | Promise<Caller | undefined>
   /** Whether the key's id is, or was of late, one of ours. */
@@ -136,6 +138,7 @@ export default fp(
 
     app.decorate('tenants', {
       store,
+      caches: { keys: keys.counts, accounts: accounts.counts },
       authenticate(key) {
         const parsed = parseKey(key)
         if (!parsed) return undefined

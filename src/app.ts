@@ -6,6 +6,7 @@ import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
 import journey from '../plugins/journey.ts'
 import limits from '../plugins/limits.ts'
+import metrics from '../plugins/metrics.ts'
 import pageHeaders from '../plugins/page-headers.ts'
 import problems, { answerFrameworkError } from '../plugins/problems.ts'
 import requestLog from '../plugins/request-log.ts'
@@ -102,6 +103,12 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
     gate: { most: config.PROCESS_CONCURRENCY, queue: config.QUEUE_LENGTH, deadline: config.QUEUE_TIMEOUT },
     concurrency: config.TENANT_CONCURRENCY,
     sessions: config.SESSION_CONCURRENCY
+  })
+  await app.register(metrics, {
+    base,
+    serve: config.METRICS_PORT === 0 && (config.METRICS_TOKEN !== '' || config.NODE_ENV !== 'production'),
+    token: config.METRICS_TOKEN,
+    tenants: config.METRICS_TENANTS
   })
   await app.register(health, { base })
   const byId = new Map(operations.map(operation => [operation.id, operation]))

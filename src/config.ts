@@ -26,6 +26,16 @@ export const settings = Type.Object({
     default: 'info',
     description: 'How much is logged'
   }),
+  METRICS_TOKEN: Type.String({
+    default: '',
+    description: 'What a scraper of `/metrics` shows as a bearer token; in production there is no `/metrics` without it or METRICS_PORT'
+  }),
+  METRICS_PORT: port('A port of its own for `/metrics`, which is then not served beside the API; 0 for none', 0),
+  METRICS_TENANTS: Type.Integer({
+    minimum: 0,
+    default: 100,
+    description: 'So many tenants, the first that call, have a label of their own in the metrics; the others share one'
+  }),
   TRUST_PROXY: Type.Boolean({ default: false, description: "Whether `X-Forwarded-*` headers are a proxy's and hold the truth" }),
   CORS_ORIGINS: Type.String({
     default: '',

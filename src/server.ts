@@ -4,6 +4,7 @@ import { build } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { demoTenant } from './demo.ts'
 import { developmentMasterKey, startEmbeddedSandbox } from './embedded.ts'
+import { listenForMetrics } from './metrics-port.ts'
 import { DatabaseAway } from './tenants/away.ts'
 import { dialectOf } from './tenants/database.ts'
 import { masterKeyText, vaultOf } from './tenants/master-keys.ts'
@@ -35,8 +36,10 @@ async function start(): Promise<void> {
     ca: config.UPSTREAM_CA_FILE ? readFileSync(config.UPSTREAM_CA_FILE, 'utf8') : undefined
   })
 
+  const metricsServer = config.METRICS_PORT === 0 ? undefined : await listenForMetrics(app.metrics, config.HOST, config.METRICS_PORT)
   closeWithGrace({ delay: grace }, async ({ err }) => {
     if (err) app.log.error({ err }, 'stopping after an unexpected error')
+    metricsServer?.close()
     await app.close()
     await embedded?.sandbox.close()
   })

@@ -72,6 +72,8 @@ export interface CacheOptions {
 
 export interface Cache<V> {
   get(key: string): V | undefined | Promise<V | undefined>
+  /** How look-ups went: from memory, from the database, or from memory because the database was away. */
+  readonly counts: CacheCounts
   /** What was read last, however old. */
   peek(key: string): V | undefined
   /** Forgets: the next one loads anew, whatever happens. */
@@ -79,6 +81,12 @@ export interface Cache<V> {
   deleteWhere(matches: (value: V | undefined) => boolean): void
   /** Has everything looked up again before it is served, unless the database is away. */
   expire(): void
+}
+
+export interface CacheCounts {
+  hit: number
+  miss: number
+  stale: number
 }
 
 interface Entry<V> {
@@ -94,6 +102,7 @@ export function createCache<V>(
 ): Cache<V> {
   const entries = new Map<string, Entry<V>>()
   const loading = new Map<string, Promise<V | undefined>>()
+  const counts: CacheCounts = { hit: 0, miss: 0, stale: 0 }
 
   const start = (key: string, before: V | undefined): Promise<V | undefined> => {
     const confirmed = Date.now()
@@ -118,10 +127,15 @@ export function createCache<V>(
     get(key) {
       const entry = entries.get(key)
       const now = Date.now()
-      if (entry && now < entry.until) return entry.value
+      if (entry && now < entry.until) {
+        counts.hit++
+        return entry.value
+      }
       // Something unknown may be known by now: it is not worth serving.
       const usable = entry?.value !== undefined && now < entry.confirmed + grace
-      if (source.refuses()) return usable ? entry.value : Promise.reject(new DatabaseAway())
+      const refuses = source.refuses()
+      counts[usable && (refuses || source.away()) ? 'stale' : 'miss']++
+      if (refuses) return usable ? entry.value : Promise.reject(new DatabaseAway())
       const pending = loading.get(key) ?? start(key, entry?.value)
       if (!usable) return pending
       const orBefore = pending.catch(error => {
@@ -134,6 +148,7 @@ export function createCache<V>(
       }
       return soon(orBefore, () => (entries.get(key) === entry ? entry.value : undefined))
     },
+    counts,
     peek: key => entries.get(key)?.value,
     delete(key) {
       entries.delete(key)
