@@ -13,6 +13,8 @@ import {
   rain,
   type Shot,
   type StageTenant,
+  startPostgres,
+  startRedis,
   startReplica,
   startUpstream,
   until,
@@ -365,6 +367,128 @@ const slow: Series = ({ quick, say }) =>
     ]
   })
 
+// -------------------------------------------------------------------------------------------------------------- 6
+
+/** Requests a second that the limited tenant may make, and makes. */
+const limit = 50
+const pressed = 150
+
+interface Window {
+  what: string
+  /** Of tenants with room: every answer, with the time it was asked for. */
+  hits: { at: number; hit: Hit; write: boolean }[]
+  /** When the limited tenant was admitted. */
+  admitted: number[]
+}
+
+/** The most in any window of a second. */
+function mostPerSecond(times: readonly number[]): number {
+  const sorted = times.toSorted((a, b) => a - b)
+  let most = 0
+  for (let first = 0, last = 0; last < sorted.length; last++) {
+    while (sorted[last]! - sorted[first]! >= 1_000) first++
+    most = Math.max(most, last - first + 1)
+  }
+  return most
+}
+
+/** Redis and PostgreSQL go and come back while two replicas serve. */
+const outages: Series = ({ quick, say }) =>
+  onStage(async stage => {
+    const seconds = quick ? 3 : 8
+    const upstream = await startUpstream(stage)
+    const [redis, postgres] = [await startRedis(stage), await startPostgres(stage)]
+    if (!redis || !postgres) return [line('skipped', `there is no ${redis ? 'PostgreSQL' : 'redis-server'} on this machine`)]
+    const room = { rateLimit: { perSecond: 100_000, burst: 100_000 } }
+    const [limited, ...tenants] = await makeTenants(stage, 6, postgres.url, i =>
+      i === 0 ? { rateLimit: { perSecond: limit, burst: limit } } : room
+    )
+    const env = { DATABASE_URL: postgres.url, REDIS_URL: redis.url, REPLICAS: '2' }
+    const replicas = [await startReplica(stage, upstream.origin, env), await startReplica(stage, upstream.origin, env)]
+    const guns = replicas.map(({ origin }) => aim(origin, 64))
+    const limitedGuns = replicas.map(({ origin }) => aim(origin, 64))
+    stage.atEnd(() => Promise.all([...guns, ...limitedGuns].map(gun => gun.close())))
+    let next = 0
+    const told = new Map<string, Hit[]>()
+
+    /** Load for a while; `act` is done at its start. */
+    const during = async (what: string, length: number, act: () => unknown = () => {}): Promise<Window> => {
+      const window: Window = { what, hits: [], admitted: [] }
+      await act()
+      await Promise.all([
+        rain(60, length, async () => {
+          const i = next++
+          const write = i % 5 === 0
+          const marker = `chaos-o${i}`
+          const tenant = tenants[i % tenants.length]!
+          const at = performance.now()
+          const hit = await guns[i % 2]!.fire(write ? writeOf(marker, tenant, true) : readOf(marker, tenant))
+          if (write) told.set(marker, [hit])
+          window.hits.push({ at, hit, write })
+        }),
+        rain(pressed, length, async i => {
+          const hit = await limitedGuns[i % 2]!.fire(readOf('chaos-limited', limited!))
+          if (hit.status === 200) window.admitted.push(performance.now())
+        })
+      ])
+      say(what)
+      return window
+    }
+    const linesOf = ({ what, hits, admitted }: Window, mustHold: { reads: boolean; writes: boolean }): Line[] => {
+      const answers = new Map<string, number>()
+      for (const { hit, write } of hits) count(answers, `${write ? 'write' : 'read'} ${nameOf(hit)}`)
+      const failed = hits.filter(({ hit, write }) =>
+        hit.status >= 300 || hit.status === 0 ? (write ? mustHold.writes : mustHold.reads) : false
+      )
+      const most = mostPerSecond(admitted)
+      return [
+        line(what, timesOf(answers)),
+        none(
+          `${what}: ${[mustHold.reads && 'reads', mustHold.writes && 'writes'].filter(Boolean).join(' and ')} that failed`,
+          failed.length
+        ),
+        atMost(`${what}: the slowest answer`, Math.max(...hits.map(({ hit }) => hit.ms)), 2_000, ' ms'),
+        line(
+          `${what}: the limited tenant's most in a second`,
+          `${most} of ${limit} (${(most / limit).toFixed(2)}x), ${(admitted.length / seconds).toFixed(0)} a second on average`,
+          'at most 2x',
+          most <= 2 * limit
+        )
+      ]
+    }
+    const all = { reads: true, writes: true }
+    const readsOnly = { reads: true, writes: false }
+    const lines: Line[] = []
+
+    await during('warming up', 2)
+    lines.push(...linesOf(await during('all is well', seconds), all))
+
+    lines.push(...linesOf(await during('Redis killed', seconds, () => redis.kill('SIGKILL')), all))
+    lines.push(...linesOf(await during('Redis started again', seconds, () => redis.start()), all))
+    lines.push(...linesOf(await during('Redis frozen', seconds, () => redis.kill('SIGSTOP')), all))
+    lines.push(...linesOf(await during('Redis thawed', seconds, () => redis.kill('SIGCONT')), all))
+
+    const recovery = async (what: string): Promise<Line> => {
+      const begun = performance.now()
+      for (const [i, gun] of guns.entries())
+        await until('a write', async () => (await gun.fire(writeOf(`chaos-p${next++}`, tenants[i]!, true))).status === 201, 60_000, 20)
+      return atMost(`${what}: until both replicas write again`, performance.now() - begun, 5_000, ' ms')
+    }
+    for (const [what, signal] of [
+      ['stopped', 'SIGINT'],
+      ['killed', 'SIGKILL']
+    ] as const) {
+      lines.push(...linesOf(await during(`PostgreSQL ${what}`, seconds, () => postgres.kill(signal)), readsOnly))
+      await postgres.ended()
+      await postgres.start()
+      lines.push(await recovery(`PostgreSQL ${what} and started again`))
+      lines.push(...linesOf(await during(`PostgreSQL back after it was ${what}`, seconds), all))
+    }
+    const running = replicas.filter(({ child }) => child.exitCode === null && child.signalCode === null).length
+    const { content } = await upstream.score()
+    return [...lines, ...judgeWrites(told, content), line('replicas that run', running, '2', running === 2)]
+  })
+
 // -------------------------------------------------------------------------------------------------------------- 7
 
 /** Sends a write until there is an answer that says what became of it. Repeats only under an idempotency key. */
@@ -552,6 +676,7 @@ export const series: Readonly<Record<string, { title: string; run: Series }>> = 
   reads: { title: 'Reads under 10 % upstream errors', run: reads },
   dead: { title: 'The upstream dead', run: dead },
   slow: { title: "One tenant's upstream hangs", run: slow },
+  outages: { title: 'Redis and PostgreSQL killed, frozen, stopped and started', run: outages },
   kills: { title: 'kill -9 during money calls', run: kills },
   terms: { title: 'SIGTERM under load', run: terms },
   strays: { title: 'Answers that nobody asked for', run: strays }

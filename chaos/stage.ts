@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { Dialect } from 'kysely'
 import pg from 'pg'
 import { Pool } from 'undici'
+import type { TenantSettings } from '../src/tenants/model.ts'
 import { postgresDialect } from '../src/tenants/postgres.ts'
 import { sqliteDialect } from '../src/tenants/sqlite.ts'
 import { openStore } from '../src/tenants/store.ts'
@@ -104,7 +105,12 @@ export interface StageTenant {
 const firstAccount = 700_001
 
 /** Makes tenants in a new database: SQLite in the stage's folder, or the PostgreSQL one. All share a signing key, which is quicker. */
-export async function makeTenants(stage: Stage, count: number, databaseUrl?: string): Promise<StageTenant[]> {
+export async function makeTenants(
+  stage: Stage,
+  count: number,
+  databaseUrl?: string,
+  settings: (i: number) => TenantSettings = () => ({})
+): Promise<StageTenant[]> {
   const dialect: Dialect = databaseUrl ? postgresDialect(databaseUrl) : sqliteDialect(join(stage.dir, 'voxgate.db'))
   const store = await openStore(dialect, createVault(stage.masterKey))
   const { privateKey } = createCredential(firstAccount)
@@ -113,7 +119,7 @@ export async function makeTenants(stage: Stage, count: number, databaseUrl?: str
   for (let i = 0; i < count; i++) {
     const tenantId = `tenant-${i + 1}`
     const accountId = firstAccount + i
-    await administration.createTenant({ tenantId, name: tenantId, accountId })
+    await administration.createTenant({ tenantId, name: tenantId, accountId, settings: settings(i) })
     await administration.putCredential(tenantId, { kind: 'key', accountId, keyId: 'stage', privateKey })
     tenants.push({ tenantId, accountId, key: (await administration.createKey(tenantId, { name: 'stage', scopes: allScopes })).key })
   }
