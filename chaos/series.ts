@@ -371,6 +371,7 @@ const slow: Series = ({ quick, say }) =>
 
 /** Requests a second that the limited tenant may make, and makes. */
 const limit = 50
+const burst = 50
 const pressed = 150
 
 interface Window {
@@ -401,7 +402,7 @@ const outages: Series = ({ quick, say }) =>
     if (!redis || !postgres) return [line('skipped', `there is no ${redis ? 'PostgreSQL' : 'redis-server'} on this machine`)]
     const room = { rateLimit: { perSecond: 100_000, burst: 100_000 } }
     const [limited, ...tenants] = await makeTenants(stage, 6, postgres.url, i =>
-      i === 0 ? { rateLimit: { perSecond: limit, burst: limit } } : room
+      i === 0 ? { rateLimit: { perSecond: limit, burst } } : room
     )
     const env = { DATABASE_URL: postgres.url, REDIS_URL: redis.url, REPLICAS: '2' }
     const replicas = [await startReplica(stage, upstream.origin, env), await startReplica(stage, upstream.origin, env)]
@@ -450,10 +451,12 @@ const outages: Series = ({ quick, say }) =>
         atMost(`${what}: the slowest answer`, Math.max(...hits.map(({ hit }) => hit.ms)), 2_000, ' ms'),
         line(
           `${what}: the limited tenant's most in a second`,
-          `${most} of ${limit} (${(most / limit).toFixed(2)}x), ${(admitted.length / seconds).toFixed(0)} a second on average`,
-          'at most 2x',
-          most <= 2 * limit
-        )
+          `${most}: ${(most / (limit + burst)).toFixed(2)}x what a full bucket allows, ${(most / limit).toFixed(2)}x the rate; ${(admitted.length / seconds).toFixed(0)} a second on average`,
+          `at most 2x of ${limit} a second and ${burst} at once`,
+          most <= 2 * (limit + burst)
+        ),
+        // Longer than a second it must not last: what is more than the rate is a bucket or two.
+        atMost(`${what}: admitted beyond the rate`, admitted.length - limit * seconds, 2 * burst)
       ]
     }
     const all = { reads: true, writes: true }
