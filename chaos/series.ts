@@ -9,10 +9,13 @@ import {
   type Hit,
   makeTenants,
   onStage,
+  pin,
   quantile,
   rain,
   type Shot,
+  type Stage,
   type StageTenant,
+  startLoader,
   startPostgres,
   startRedis,
   startReplica,
@@ -277,8 +280,13 @@ const dead: Series = ({ quick, say }) =>
       await upstream.reset()
       await upstream.set(how === 'resets everything' ? { rules: [{ fault: { kind: 'reset', at: 0 } }] } : { listening: false })
       const refused: number[] = []
+      const plain: number[] = []
       const answers = new Map<string, number>()
-      await rain(100, seconds, async i => {
+      await rain(120, seconds, async i => {
+        if (i % 6 === 0) {
+          plain.push((await gun.fire({ path: '/health/live', key: '' })).ms)
+          return
+        }
         const hit = await gun.fire(readOf(`chaos-r${i}`, tenants[i % tenants.length]!))
         count(answers, nameOf(hit))
         if (hit.code === 'upstream-unavailable') refused.push(hit.ms)
@@ -304,7 +312,13 @@ const dead: Series = ({ quick, say }) =>
         )
       } else lines.push(line(`${how} for ${seconds} s: answers`, timesOf(answers)))
       lines.push(
-        atMost('503 within (p99)', quantile(refused, 0.99), 50, ' ms', 1),
+        // On a machine that is busy with other things, nothing is quick: then it is as quick as a request that does nothing.
+        line(
+          '503 within (p99)',
+          `${quantile(refused, 0.99).toFixed(1)} ms; GET /health/live meanwhile ${quantile(plain, 0.99).toFixed(1)} ms`,
+          'at most 50 ms, or 1.2 times the latter',
+          quantile(refused, 0.99) <= Math.max(50, 1.2 * quantile(plain, 0.99))
+        ),
         line('503 within (the slowest)', `${Math.max(...refused).toFixed(1)} ms of ${refused.length}`),
         atMost('recovery of the last tenant after the upstream is back', Math.max(...recovered), interval + 1_000, ' ms')
       )
@@ -364,6 +378,97 @@ const slow: Series = ({ quick, say }) =>
       ),
       atMost('p99 over what it was', after / before, 1.2, '', 2),
       none('calls of healthy tenants that failed', failed)
+    ]
+  })
+
+// -------------------------------------------------------------------------------------------------------------- 5
+
+/** The limits of the service as it comes: what is in its way under overload is what this is about. */
+const asItComes = { TENANT_CONCURRENCY: '50', PROCESS_CONCURRENCY: '2000' }
+
+/** A service on a processor of its own, and load from the other; what it can do at most. */
+async function saturate(stage: Stage, seconds: number, say: SeriesOptions['say']) {
+  const upstream = await startUpstream(stage)
+  const tenants = await makeTenants(stage, 20)
+  const service = await startReplica(stage, upstream.origin, asItComes)
+  const loader = await startLoader(stage)
+  const pinned = [pin(service.child.pid!, 1), pin(upstream.pid, 0), pin(loader.pid, 0)].every(Boolean)
+  const order = { origin: service.origin, path: '/skills?limit=1', keys: tenants.map(({ key }) => key), seconds }
+  await loader.run({ ...order, connections: 16, seconds: 3 })
+  let peak = { connections: 0, good: 0 }
+  for (const connections of [16, 32, 64, 128]) {
+    const { good } = await loader.run({ ...order, connections })
+    say(`${connections} connections: ${good.toFixed(0)} a second`)
+    if (good > peak.good) peak = { connections, good }
+  }
+  return { service, loader, order, peak, pinned }
+}
+
+/** Three times the saturating load. */
+const overload: Series = ({ quick, say }) =>
+  onStage(async stage => {
+    const rounds = quick ? 1 : 5
+    const seconds = quick ? 3 : 8
+    const { service, loader, order, peak, pinned } = await saturate(stage, seconds, say)
+    const peaks = [peak.good]
+    const goods: number[] = []
+    const offered: number[] = []
+    const statuses = new Map<string, number>()
+    let errors = 0
+    for (let round = 0; round < rounds; round++) {
+      const over = await loader.run({ ...order, connections: 1_500, rate: Math.ceil(3 * peak.good) })
+      goods.push(over.good)
+      offered.push(over.all)
+      errors += over.errors
+      for (const [status, n] of Object.entries(over.statuses)) statuses.set(status, (statuses.get(status) ?? 0) + n)
+      const { good } = await loader.run({ ...order, connections: peak.connections })
+      peaks.push(good)
+      say(`${over.good.toFixed(0)} of ${over.all.toFixed(0)} a second, p99 ${over.p99} ms; then ${good.toFixed(0)}`)
+    }
+    const [most, good] = [quantile(peaks, 0.5), quantile(goods, 0.5)]
+    return [
+      line(
+        'at most',
+        `${most.toFixed(0)} a second with ${peak.connections} connections${pinned ? ', on a processor of its own' : ''} (median of ${peaks.length})`
+      ),
+      line(
+        'offered',
+        `${(3 * peak.good).toFixed(0)} a second over 1,500 connections, ${quantile(offered, 0.5).toFixed(0)} taken; ${timesOf(statuses)}`
+      ),
+      line(
+        'goodput as a share of the peak',
+        `${((good / most) * 100).toFixed(0)} % (${good.toFixed(0)} a second)`,
+        'at least 90 %',
+        good / most >= 0.9
+      ),
+      none('requests without any answer', errors),
+      line('the service', service.child.exitCode === null ? 'runs' : 'crashed', 'runs', service.child.exitCode === null)
+    ]
+  })
+
+/** Ten minutes of it: memory. */
+const soak: Series = ({ quick, say }) =>
+  onStage(async stage => {
+    const seconds = quick ? 30 : 600
+    const { service, loader, order, peak } = await saturate(stage, 3, say)
+    const memory: number[] = []
+    const watch = setInterval(() => {
+      memory.push(service.memory())
+      if (memory.length % 60 === 0) say(`${memory.length} s: ${memory.at(-1)!.toFixed(0)} MB`)
+    }, 1_000)
+    const { good, all, errors } = await loader.run({ ...order, connections: 1_500, rate: Math.ceil(3 * peak.good), seconds })
+    clearInterval(watch)
+    const third = Math.floor(memory.length / 3)
+    const [first, second, last] = [0, 1, 2].map(i => quantile(memory.slice(i * third, (i + 1) * third), 0.5)) as [number, number, number]
+    return [
+      line('load', `${good.toFixed(0)} of ${all.toFixed(0)} a second for ${seconds} s`),
+      line(
+        'memory by thirds of the time (median)',
+        `${first.toFixed(0)}, ${second.toFixed(0)}, ${last.toFixed(0)} MB; the most ${Math.max(...memory).toFixed(0)} MB`
+      ),
+      line('the last third over the second', (last / second).toFixed(2), 'at most 1.1', last / second <= 1.1),
+      none('requests without any answer', errors),
+      line('the service', service.child.exitCode === null ? 'runs' : 'crashed', 'runs', service.child.exitCode === null)
     ]
   })
 
@@ -679,6 +784,8 @@ export const series: Readonly<Record<string, { title: string; run: Series }>> = 
   reads: { title: 'Reads under 10 % upstream errors', run: reads },
   dead: { title: 'The upstream dead', run: dead },
   slow: { title: "One tenant's upstream hangs", run: slow },
+  overload: { title: 'Three times the saturating load', run: overload },
+  soak: { title: 'Memory over ten minutes of it', run: soak },
   outages: { title: 'Redis and PostgreSQL killed, frozen, stopped and started', run: outages },
   kills: { title: 'kill -9 during money calls', run: kills },
   terms: { title: 'SIGTERM under load', run: terms },

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,7 @@ import { createVault } from '../src/tenants/vault.ts'
 import { allScopes, createCredential } from '../test/support.ts'
 import type { Score } from './control.ts'
 import type { Plan } from './faults.ts'
+import type { LoadOrder, LoadResult } from './loader.ts'
 
 /** What the report's series stand on: real processes on loopback, load from this one, and everything gone at the end. */
 
@@ -70,6 +71,7 @@ export async function until(what: string, is: () => Promise<boolean> | boolean, 
 // -------------------------------------------------------------------------------------------------------------- the upstream
 
 export interface Upstream {
+  pid: number
   origin: string
   set(plan: Plan): Promise<void>
   /** With `content` and `arrivals`. */
@@ -87,6 +89,7 @@ export async function startUpstream(stage: Stage): Promise<Upstream> {
     return answer.json()
   }
   return {
+    pid: child.pid!,
     origin,
     set: async plan => void (await ask('', 'PUT', plan)),
     score: async () => (await ask('/effects?all=true', 'GET')) as Required<Score>,
@@ -245,6 +248,23 @@ export function aim(origin: string, connections: number): Gun {
     close: () => pool.destroy()
   }
 }
+
+/** A load generator in a process of its own, where the caller's own work would be in the way. */
+export async function startLoader(stage: Stage): Promise<{ pid: number; run(order: LoadOrder): Promise<LoadResult> }> {
+  const child = fork(here('./loader.ts'))
+  stage.atEnd(() => child.kill('SIGKILL'))
+  return {
+    pid: child.pid!,
+    async run(order) {
+      child.send(order)
+      return ((await once(child, 'message')) as [LoadResult])[0]
+    }
+  }
+}
+
+/** Gives a process a processor, where there are two or more and `taskset`. */
+export const pin = (pid: number, processor: number): boolean =>
+  availableParallelism() > 1 && spawnSync('taskset', ['-acp', String(processor), String(pid)]).status === 0
 
 /** Does something `count` times, so many at once, as fast as it goes. */
 export async function volley(count: number, atOnce: number, act: (i: number) => Promise<unknown>): Promise<void> {
