@@ -158,7 +158,7 @@ function judgeWrites(told: ReadonlyMap<string, Hit[]>, content: NonNullable<Scor
 /** Many requests under random faults of every kind. */
 const faults: Series = ({ quick, say }) =>
   onStage(async stage => {
-    const total = quick ? 3_000 : 100_000
+    const total = quick ? 1_000 : 100_000
     const upstream = await startUpstream(stage)
     const tenants = await makeTenants(stage, 10)
     const service = await startReplica(stage, upstream.origin, hasty)
@@ -728,7 +728,7 @@ const terms: Series = ({ quick, say }) =>
 /** Answers that nobody asked for, and answers that are none. */
 const strays: Series = ({ quick, say }) =>
   onStage(async stage => {
-    const wanted = quick ? 500 : 10_000
+    const wanted = quick ? 300 : 10_000
     const upstream = await startUpstream(stage)
     const tenants = await makeTenants(stage, 3)
     // With a breaker, most of it would never be asked for.

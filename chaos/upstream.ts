@@ -134,6 +134,8 @@ export async function startChaos({
   let since = performance.now()
   let counts = fresh()
   let made = 1000
+  /** Open connections by their callers' ports. */
+  const sockets = new Map<number | undefined, Socket>()
   const answers = new Map(operations.map(operation => [operation.endpoint.rpc as string, operation.answers]))
 
   const judged = (occasion: Omit<Occasion, 'time'>): Verdict => {
@@ -168,6 +170,9 @@ export async function startChaos({
 
   // ------------------------------------------------------------------------------------------------------------ how it goes wrong
 
+  /** Resets a connection, the one below TLS where there is that. */
+  const reset = ({ remotePort }: Socket) => sockets.get(remotePort)?.resetAndDestroy()
+
   const wait = (ms: number, response: ServerResponse) =>
     new Promise<void>(resolve => {
       const timer = setTimeout(resolve, ms)
@@ -189,8 +194,8 @@ export async function startChaos({
     reset({ at }, answer, socket, _, random) {
       const raw = rawOf(answer)
       const bytes = Math.min(at ?? Math.floor(random() * raw.length), raw.length)
-      if (bytes === 0) socket.resetAndDestroy()
-      else socket.write(raw.subarray(0, bytes), () => socket.resetAndDestroy())
+      if (bytes === 0) reset(socket)
+      else socket.write(raw.subarray(0, bytes), () => reset(socket))
     },
     'half-close'({ at }, answer, socket, _, random) {
       const raw = rawOf(answer)
@@ -337,12 +342,12 @@ export async function startChaos({
         }
       : {})
   }
-  const sockets = new Set<Socket>()
   const front = createTcpServer(socket => {
-    sockets.add(socket)
+    const { remotePort } = socket
+    sockets.set(remotePort, socket)
     socket.setNoDelay(true)
     socket.on('error', () => {})
-    socket.on('close', () => sockets.delete(socket))
+    socket.on('close', () => sockets.get(remotePort) === socket && sockets.delete(remotePort))
     counts.connections++
     const { ending } = judged({ id: `connection ${counts.connections}`, stage: 'connection' })
     if (ending?.kind === 'connect-reset') return void socket.resetAndDestroy()
@@ -366,7 +371,7 @@ export async function startChaos({
   const shut = () =>
     new Promise<void>(resolve => {
       front.close(() => resolve())
-      for (const socket of sockets) socket.destroy()
+      for (const socket of sockets.values()) socket.destroy()
     })
 
   function fresh(): Counts & { started: number } {

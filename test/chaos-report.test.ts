@@ -1,0 +1,10 @@
+import t from 'tap'
+import { series } from '../chaos/series.ts'
+
+/** The report's own series, in small, on real processes: `npm run chaos:report` runs them in full. */
+
+for (const name of ['faults', 'strays'])
+  t.test(series[name]!.title, async t => {
+    for (const { what, figure, bound, kept } of await series[name]!.run({ quick: true, say: () => {} }))
+      t.ok(kept, `${what}: ${figure}${bound && ` (${bound})`}`)
+  })
