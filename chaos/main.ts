@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { operations } from '../src/app.ts'
 import { buildSandbox } from '../src/sandbox/app.ts'
-import { readCredentials } from '../src/tenants/credentials.ts'
+import { credentialsIn, parseCredentials } from '../src/tenants/credentials.ts'
 import { startControl } from './control.ts'
 import { faultKinds } from './faults.ts'
 import { startChaos } from './upstream.ts'
@@ -26,7 +26,7 @@ if (!existsSync(CHAOS_CREDENTIALS)) {
   const made = { account_id: 100_002, key_id: 'chaos-service-account', private_key: privateKey }
   writeFileSync(CHAOS_CREDENTIALS, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 })
 }
-const credential = readCredentials(readFileSync(CHAOS_CREDENTIALS, 'utf8'))
+const credential = credentialsIn(parseCredentials(readFileSync(CHAOS_CREDENTIALS, 'utf8')))
 if (credential.kind !== 'key') throw new Error(`${CHAOS_CREDENTIALS} holds no service account's key`)
 const { accountId, keyId, privateKey } = credential
 

@@ -1,39 +1,58 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { maxId } from '../schemas/common.ts'
 import { Problem } from '../src/problem.ts'
+import { holds } from '../src/scopes.ts'
+import { invalid } from '../src/validation.ts'
 import type { Caller } from './tenants.ts'
 
 const bearer = /^Bearer +([\x21-\x7e]+)$/i
 
-/** Whether a caller's scopes hold one that an operation needs. `*` is everything but what has a scope of its own: bulk, spend, secrets. */
-function holds(scopes: readonly string[], needed: string): boolean {
-  if (scopes.includes(needed)) return true
-  const [section, action] = needed.split(':')
-  if (action === undefined) return false
-  return scopes.includes('*') || (action === 'read' && (scopes.includes('*:read') || scopes.includes(`${section}:write`)))
-}
-
+const challenge = { 'www-authenticate': 'Bearer realm="voxgate"' }
 const refused = () =>
-  new Problem('authentication-required', 'Send `Authorization: Bearer vg_...` with a valid API key.', {
-    headers: { 'www-authenticate': 'Bearer realm="voxgate"' }
-  })
+  new Problem('authentication-required', 'Send `Authorization: Bearer vg_...` with a valid API key.', { headers: challenge })
+
+/** Told only to somebody whose key was right, which is why they may know. */
+const ended = {
+  'key-expired': 'This API key has expired.',
+  'key-revoked': 'This API key is revoked.'
+} as const
 
 function admit(request: FastifyRequest, caller: Caller | undefined): void {
   if (!caller) throw refused()
+  if (caller.ended) throw new Problem(caller.ended, ended[caller.ended], { headers: challenge })
   if (!caller.enabled) throw new Problem('tenant-disabled', 'The tenant of this API key is disabled.')
+  if (caller.networks.some(networks => !networks(request.ip)))
+    throw new Problem('address-not-allowed', `This API key does not work from ${request.ip}.`)
   for (const scope of request.routeOptions.config.operation?.scopes ?? []) {
     if (!holds(caller.scopes, scope))
       throw new Problem('scope-missing', `This API key lacks the scope \`${scope}\`.`, {
         headers: { 'www-authenticate': `Bearer realm="voxgate", error="insufficient_scope", scope="${scope}"` }
       })
   }
+  const child = request.headers[childAccountHeader]
+  if (child !== undefined) request.childAccount = childAccountOf(caller, child)
   request.tenant = caller
+}
+
+/** The header that names a child account, for which a call is then made. */
+export const childAccountHeader = 'voxgate-child-account'
+
+function childAccountOf({ childAccounts }: Caller, given: string | string[]): number {
+  // What is sent twice comes joined by a comma, and is no number.
+  const id = typeof given === 'string' && /^[1-9]\d{0,15}$/.test(given) ? Number(given) : Number.NaN
+  if (!(id <= maxId))
+    throw invalid([{ in: 'header', pointer: '/Voxgate-Child-Account', detail: 'must be the id of one account, a positive integer' }])
+  if (childAccounts !== 'any' && !childAccounts?.has(id))
+    throw new Problem('child-account-not-allowed', `This API key may not act for the account ${id}.`)
+  return id
 }
 
 /** The caller's key -> `request.tenant`, on every route of the instance it is registered on. */
 export default fp(
   async (app: FastifyInstance) => {
     app.decorateRequest('tenant')
+    app.decorateRequest('childAccount', undefined)
     app.addHook('onRequest', (request, reply, next) => {
       const key = bearer.exec(request.headers.authorization ?? '')?.[1]
       // Who tries keys out has nothing looked up any more; keys that are known go on working from the same address.
@@ -62,5 +81,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls: the tenant of the API key. */
     tenant: Caller
+    /** The child account that the call is made for; undefined for the tenant's own. */
+    childAccount: number | undefined
   }
 }

@@ -150,7 +150,8 @@ export default fp(
               scheme: 'bearer',
               bearerFormat: 'vg_<id>_<secret>_<check>',
               description: 'An API key of your tenant. The scopes an operation needs are listed with it.'
-            }
+            },
+            adminToken: { type: 'http', scheme: 'bearer', description: 'A token of an administrator, for what is under `/admin`.' }
           }
         }
       },

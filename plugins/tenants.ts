@@ -1,11 +1,12 @@
-import { BlockList, isIPv6 } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { compileNetworks, type Networks } from '../src/networks.ts'
 import { type CacheCounts, createCache, createSource } from '../src/tenants/cache.ts'
 import { parseKey, sameHash } from '../src/tenants/keys.ts'
 import type { Store, TenantSettings } from '../src/tenants/store.ts'
 import { createUsed } from '../src/tenants/used.ts'
 import { SealError } from '../src/tenants/vault.ts'
+import { accountOf, reaches } from '../src/voximplant/account.ts'
 import type { Account } from '../src/voximplant/client.ts'
 
 /** Who calls, and for which tenant: `request.tenant`. */
@@ -19,14 +20,16 @@ export interface Caller {
   /** Child accounts that the key may name; undefined for none. */
   childAccounts: ReadonlySet<number> | 'any' | undefined
   /** Networks that the key may be used from: every list must hold the caller's address. None by default. */
-  networks: readonly BlockList[]
+  networks: readonly Networks[]
+  /** Why the key, which was right, does not work any more. */
+  ended?: 'key-expired' | 'key-revoked'
 }
 
 export interface Tenants {
   store: Store
   /** How its look-ups went. */
   readonly caches: Readonly<Record<'keys' | 'accounts', CacheCounts>>
-  /** The caller that an API key stands for; undefined when the key is none of ours, expired or revoked. Cached keys are answered at once. */
+  /** The caller that an API key stands for; undefined when the key is none of ours. Cached keys are answered at once. */
   authenticate(key: string): Caller | undefined | Promise<Caller | undefined>
   /** Whether the key's id is, or was of late, one of ours. */
   knows(key: string): boolean
@@ -37,20 +40,10 @@ export interface Tenants {
   onForget(hook: (tenantId: string) => void): void
 }
 
-/** Networks by CIDR, made ready to be asked. */
-function networksOf(cidrs: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const cidr of cidrs) {
-    const [address = '', prefix] = cidr.split('/')
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    list.addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family)
-  }
-  return list
-}
-
 interface KnownKey extends Caller {
   hash: Buffer
   until: number
+  revoked: boolean
 }
 
 interface KnownAccount {
@@ -81,7 +74,7 @@ export default fp(
 
     const keys = createCache<KnownKey>({ source, ttl: cacheTtl, grace: keyGrace }, async keyId => {
       const key = await store.key(keyId)
-      if (!key || key.revokedAt) return undefined
+      if (!key) return undefined
       const tenant = await store.tenant(key.tenantId)
       return (
         tenant && {
@@ -91,9 +84,10 @@ export default fp(
           enabled: tenant.enabled,
           settings: tenant.settings,
           childAccounts: Array.isArray(key.childAccounts) ? new Set(key.childAccounts) : key.childAccounts,
-          networks: [tenant.settings.allowedCidrs, key.allowedCidrs].filter(list => list?.length).map(list => networksOf(list!)),
+          networks: [tenant.settings.allowedCidrs, key.allowedCidrs].map(compileNetworks).filter(networks => networks !== undefined),
           hash: key.hash,
-          until: key.expiresAt ? Date.parse(key.expiresAt) : Number.POSITIVE_INFINITY
+          until: key.expiresAt ? Date.parse(key.expiresAt) : Number.POSITIVE_INFINITY,
+          revoked: key.revokedAt !== undefined
         }
       )
     })
@@ -101,12 +95,11 @@ export default fp(
     const accounts = createCache<KnownAccount>({ source, ttl: cacheTtl, grace: Number.POSITIVE_INFINITY }, async (tenantId, before) => {
       const tenant = await store.tenant(tenantId)
       if (tenant?.credentialVersion === undefined) return undefined
-      const originOf = (apiHost: string | undefined) => (apiHost ? `https://${apiHost}` : origin)
-      if (before?.version === tenant.credentialVersion && before.account.origin === originOf(tenant.apiHost)) return before
+      if (before?.version === tenant.credentialVersion && reaches(before.account, tenant, origin)) return before
       try {
         const stored = await store.account(tenantId)
         if (!stored) return undefined
-        return { account: { tenantId, origin: originOf(stored.apiHost), credential: stored.credential }, version: stored.version }
+        return { account: accountOf({ ...tenant, apiHost: stored.apiHost }, stored.credential, origin), version: stored.version }
       } catch (error) {
         if (error instanceof SealError) app.log.error({ tenant: tenantId, err: error }, 'the credential of a tenant does not open')
         throw error
@@ -114,7 +107,9 @@ export default fp(
     })
 
     const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
-      if (!known || !sameHash(known.hash, hash) || Date.now() >= known.until) return undefined
+      if (!known || !sameHash(known.hash, hash)) return undefined
+      if (known.revoked) return { ...known, ended: 'key-revoked' }
+      if (Date.now() >= known.until) return { ...known, ended: 'key-expired' }
       used.key(known.keyId)
       return known
     }

@@ -5,6 +5,7 @@ import { Problem, type Violation } from '../src/problem.ts'
 import type { Answer } from '../src/reply.ts'
 import { findTracer } from '../src/tracing.ts'
 import { invalid } from '../src/validation.ts'
+import { childOf } from '../src/voximplant/account.ts'
 import { type Account, type Client, type ClientCounts, type ClientOptions, createClient, Refusal } from '../src/voximplant/client.ts'
 import { type Download, download } from '../src/voximplant/download.ts'
 import { meaningOf } from '../src/voximplant/errors.ts'
@@ -84,8 +85,7 @@ export default fp(
       async function (this: FastifyRequest, operation: Operation, input: Record<string, unknown>, encoded?: string): Promise<Answer> {
         const form = encoded ?? encode(operation, input)
         const found = app.tenants.account(this.tenant.tenantId)
-        const account = found instanceof Promise ? await found : found
-        if (!account) throw noCredentials()
+        const account = calledFor(this, found instanceof Promise ? await found : found)
         const entered = enter(this, operation, account)
         const lane = entered instanceof Promise ? await entered : entered
         try {
@@ -108,11 +108,8 @@ export default fp(
       }
     )
 
-    const accountOf = async (request: FastifyRequest): Promise<Account> => {
-      const account = await app.tenants.account(request.tenant.tenantId)
-      if (!account) throw noCredentials()
-      return account
-    }
+    const accountOf = async (request: FastifyRequest): Promise<Account> =>
+      calledFor(request, await app.tenants.account(request.tenant.tenantId))
     const connectionOf = (request: FastifyRequest, account: Account, { endpoint, class: facts }: Operation) =>
       client.connection(account, { method: endpoint.rpc, safe: facts.safe === true, journey: request.journey })
     app.decorateRequest(
@@ -173,7 +170,11 @@ export default fp(
   { name: 'voximplant', dependencies: ['tenants', 'limits', 'journey'] }
 )
 
-const noCredentials = () => new Problem('credentials-missing', 'No Voximplant credentials are stored for this tenant.')
+/** Whom a request is for: the tenant's account, or the child account that the caller names. */
+function calledFor({ childAccount }: FastifyRequest, account: Account | undefined): Account {
+  if (!account) throw new Problem('credentials-missing', 'No Voximplant credentials are stored for this tenant.')
+  return childAccount === undefined ? account : childOf(account, childAccount)
+}
 
 /** Aborted when the caller leaves before the answer is out. */
 function goneSignal(reply: FastifyReply): AbortSignal {

@@ -1,6 +1,9 @@
 import cors from '@fastify/cors'
+import type { TSchema } from '@sinclair/typebox'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import adminAuth from '../plugins/admin-auth.ts'
 import arrival from '../plugins/arrival.ts'
+import audit from '../plugins/audit.ts'
 import auth from '../plugins/auth.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
@@ -13,17 +16,21 @@ import requestLog from '../plugins/request-log.ts'
 import tenants from '../plugins/tenants.ts'
 import uploads from '../plugins/uploads.ts'
 import voximplant from '../plugins/voximplant.ts'
-import { sections, tags } from '../routes/index.ts'
-import { nouns } from '../schemas/index.ts'
-import type { Config } from './config.ts'
-import { compileAll, type Operation, toRoute } from './endpoint.ts'
+import { tags } from '../routes/index.ts'
+import { adminRoutes, adminTag } from '../routes/tenants.ts'
+import { adminNouns, nouns } from '../schemas/index.ts'
+import { administrator, clientOptions } from './admin/main.ts'
+import type { AdminToken } from './admin/tokens.ts'
+import { type Config, trustedProxies } from './config.ts'
+import { toRoute } from './endpoint.ts'
 import { logging } from './logging.ts'
+import { operations } from './operations.ts'
 import type { Store } from './tenants/store.ts'
 import { validatorCompiler } from './validation.ts'
 import { version } from './version.ts'
 
-/** Every endpoint, ready for requests: made once, shared by the service, its document and the sandbox. Throws on a contradictory declaration. */
-export const operations: readonly Operation[] = compileAll(sections)
+/** The catalogue, for those who have an app. */
+export { operations }
 
 export interface AppOptions {
   config: Config
@@ -32,11 +39,16 @@ export interface AppOptions {
   origin: string
   /** Further certificate authorities to trust at the upstream (PEM). */
   ca?: string
+  /** Who may use `/admin`; nobody by default, and then it is not there. */
+  adminTokens?: readonly AdminToken[]
   logger?: FastifyServerOptions['logger']
 }
 
-/** The service, ready to listen. It reads no environment and opens no port. */
-export async function build({ config, store, origin, ca, logger }: AppOptions): Promise<FastifyInstance> {
+/** A server with what every answer of ours has, and as yet no routes but those of its documents. */
+async function createServer(
+  { config, logger }: AppOptions,
+  described: { nouns: readonly TSchema[]; tags: readonly { name: string; description: string }[] }
+): Promise<FastifyInstance> {
   const base = config.BASE_PATH
   const app = Fastify({
     ...logging(config.LOG_LEVEL, logger),
@@ -44,7 +56,7 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
     // The server knows one deadline only: the longest. `arrival` sees to the shorter one.
     requestTimeout: Math.max(config.REQUEST_TIMEOUT, config.UPLOAD_TIMEOUT),
     http: { headersTimeout: config.REQUEST_TIMEOUT },
-    trustProxy: config.TRUST_PROXY,
+    trustProxy: trustedProxies(config),
     routerOptions: { maxParamLength: 600, ignoreTrailingSlash: false },
     frameworkErrors: (error, request, reply) => answerFrameworkError(error, request, reply, base)
   })
@@ -52,7 +64,7 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
   // Answers are built from declared fields by the wire: there is nothing left for a schema to filter.
   app.setSerializerCompiler(() => JSON.stringify)
   app.removeContentTypeParser('text/plain')
-  for (const noun of nouns) app.addSchema(noun)
+  for (const noun of described.nouns) app.addSchema(noun)
 
   await app.register(journey)
   await app.register(requestLog)
@@ -63,7 +75,8 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
     tenant: { perSecond: config.TENANT_RATE, burst: config.TENANT_BURST },
     address: { perSecond: config.ADDRESS_RATE, burst: config.ADDRESS_BURST },
     replicas: config.REPLICAS,
-    redis: config.REDIS_URL ? { url: config.REDIS_URL, timeout: config.REDIS_TIMEOUT } : undefined
+    // Only callers share their limits with other replicas.
+    redis: config.REDIS_URL && described.tags !== adminTags ? { url: config.REDIS_URL, timeout: config.REDIS_TIMEOUT } : undefined
   })
   await app.register(problems, { base })
   if (config.CORS_ORIGINS)
@@ -71,32 +84,34 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
       origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
       exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy']
     })
-  if (config.DOCS) await app.register(docs, { base, version, tags })
+  if (config.DOCS) await app.register(docs, { base, version, tags: described.tags })
+  return app
+}
+
+const adminTags = [adminTag]
+
+/** `/admin`, behind its own tokens: a scope that shares nothing with the callers' keys. */
+const registerAdmin = (app: FastifyInstance, options: AppOptions) =>
+  app.register(
+    async admin => {
+      await admin.register(adminAuth, { tokens: options.adminTokens ?? [], store: options.store })
+      for (const route of adminRoutes(administrator(options), options.config.BASE_PATH)) admin.route(route)
+    },
+    { prefix: options.config.BASE_PATH }
+  )
+
+/** The service, ready to listen. It reads no environment and opens no port. */
+export async function build(options: AppOptions): Promise<FastifyInstance> {
+  const { config, store, origin, ca } = options
+  const base = config.BASE_PATH
+  const withAdmin = (options.adminTokens ?? []).length > 0 && config.ADMIN_PORT === ''
+  const app = await createServer(
+    options,
+    withAdmin ? { nouns: [...new Set([...nouns, ...adminNouns])], tags: [...tags, adminTag] } : { nouns, tags }
+  )
   await app.register(tenants, { store, cacheTtl: config.CACHE_TTL, origin })
   await app.register(voximplant, {
-    client: {
-      connectTimeout: config.UPSTREAM_CONNECT_TIMEOUT,
-      headersTimeout: config.UPSTREAM_HEADERS_TIMEOUT,
-      timeout: config.UPSTREAM_TIMEOUT,
-      connections: config.UPSTREAM_CONNECTIONS,
-      maxAnswerBytes: config.UPSTREAM_MAX_ANSWER,
-      keepAlive: config.UPSTREAM_KEEP_ALIVE,
-      retry: {
-        retries: config.UPSTREAM_RETRIES,
-        base: config.UPSTREAM_RETRY_BASE,
-        most: config.UPSTREAM_RETRY_MAX,
-        share: config.UPSTREAM_RETRY_SHARE,
-        burst: config.UPSTREAM_RETRY_BURST
-      },
-      breaker: {
-        failures: config.BREAKER_FAILURES,
-        hostFailures: config.BREAKER_HOST_FAILURES,
-        hostTenants: config.BREAKER_HOST_TENANTS,
-        interval: config.BREAKER_INTERVAL,
-        probeTimeout: config.BREAKER_PROBE_TIMEOUT
-      },
-      ca
-    },
+    client: clientOptions(config, ca),
     uploadTimeout: config.UPLOAD_TIMEOUT,
     downloadTimeout: config.UPSTREAM_DOWNLOAD_TIMEOUT,
     sessionTimeout: config.UPSTREAM_SESSION_TIMEOUT,
@@ -116,11 +131,21 @@ export async function build({ config, store, origin, ca, logger }: AppOptions): 
     async api => {
       await api.register(auth)
       api.addHook('onRequest', api.limits.caller)
+      await api.register(audit)
       for (const operation of operations) if (!operation.upload) api.route(toRoute(operation, id => byId.get(id)!, base))
       await api.register(uploads, { operations: operations.filter(operation => operation.upload), base, limit: config.UPLOAD_LIMIT })
     },
     { prefix: base }
   )
+  if (withAdmin) await registerAdmin(app, options)
   app.refuseOtherVerbs(base)
+  return app
+}
+
+/** The admin API on its own, for a port of its own. The store stays open when it closes. */
+export async function buildAdmin(options: AppOptions): Promise<FastifyInstance> {
+  const app = await createServer(options, { nouns: adminNouns, tags: adminTags })
+  await registerAdmin(app, options)
+  app.refuseOtherVerbs(options.config.BASE_PATH)
   return app
 }

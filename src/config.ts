@@ -36,7 +36,12 @@ export const settings = Type.Object({
     default: 100,
     description: 'So many tenants, the first that call, have a label of their own in the metrics; the others share one'
   }),
-  TRUST_PROXY: Type.Boolean({ default: false, description: "Whether `X-Forwarded-*` headers are a proxy's and hold the truth" }),
+  TRUST_PROXY: Type.String({
+    default: 'false',
+    pattern: '^(true|false|[1-9]\\d?|[0-9A-Fa-f.:/]+(\\s*,\\s*[0-9A-Fa-f.:/]+)*)$',
+    description:
+      'Whose `X-Forwarded-*` headers are believed: how many proxies stand in front (`1`), or their addresses or networks (comma-separated). `true` believes every one, also the caller unless the proxy replaces what he sent'
+  }),
   CORS_ORIGINS: Type.String({
     default: '',
     description: 'Origins of web pages that may call the service, comma-separated; none by default'
@@ -77,6 +82,18 @@ export const settings = Type.Object({
   TRANSIT_MOUNT: Type.String({ default: 'transit', description: 'Where the transit engine is mounted' }),
   TRANSIT_KEY: Type.String({ default: 'voxgate', description: 'The name of the key: an AEAD such as `aes256-gcm96`, not derived' }),
   TRANSIT_CA_FILE: Type.String({ default: '', description: 'A PEM file with further certificate authorities to trust there' }),
+  ADMIN_TOKEN: Type.String({
+    default: '',
+    description:
+      'Who may use `/admin`: `id:token`, several separated by commas, each token of 32 characters or more (`openssl rand -base64 32`). In production `/admin` is off without it; else one is made in DATA_DIR'
+  }),
+  ADMIN_TOKEN_FILE: Type.String({ default: '', description: 'A file that holds ADMIN_TOKEN' }),
+  ADMIN_PORT: Type.String({
+    default: '',
+    pattern: '^(|[1-9]\\d{0,4}|0)$',
+    description: 'A port of its own for `/admin`, which the other port then does not serve'
+  }),
+  ADMIN_HOST: Type.String({ default: '127.0.0.1', description: 'The address ADMIN_PORT listens on' }),
   VOXIMPLANT_API: Type.String({
     default: '',
     pattern: '^(|sandbox|https?://[^/?#]+/?)$',
@@ -211,6 +228,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     if (!given.MASTER_KEY && !given.MASTER_KEY_FILE && given.MASTER_KEY_PROVIDER !== 'transit')
       problems.push('MASTER_KEY or MASTER_KEY_FILE is required in production: 32 random bytes in base64 (`openssl rand -base64 32`)')
   }
+  if (given.ADMIN_TOKEN && given.ADMIN_TOKEN_FILE) problems.push('ADMIN_TOKEN and ADMIN_TOKEN_FILE are both set: give one')
   if (given.MASTER_KEY && given.MASTER_KEY_FILE) problems.push('MASTER_KEY and MASTER_KEY_FILE are both set: give one')
   if (given.MASTER_KEY_PROVIDER === 'transit' && !given.TRANSIT_ADDRESS)
     problems.push('TRANSIT_ADDRESS is required with MASTER_KEY_PROVIDER=transit')
@@ -219,4 +237,11 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   if (given.TRANSIT_TOKEN && given.TRANSIT_TOKEN_FILE) problems.push('TRANSIT_TOKEN and TRANSIT_TOKEN_FILE are both set: give one')
   if (problems.length > 0 || !config) throw new ConfigError(problems)
   return Object.freeze({ ...config, VOXIMPLANT_API: config.VOXIMPLANT_API || 'sandbox' })
+}
+
+/** TRUST_PROXY as Fastify takes it: all, none, the last so many, or those of some networks. */
+export function trustedProxies({ TRUST_PROXY }: Config): boolean | string | ((address: string, hop: number) => boolean) {
+  if (TRUST_PROXY === 'true' || TRUST_PROXY === 'false') return TRUST_PROXY === 'true'
+  const count = Number(TRUST_PROXY)
+  return Number.isNaN(count) ? TRUST_PROXY : (_, hop) => hop < count
 }

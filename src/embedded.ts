@@ -39,5 +39,13 @@ export async function startEmbeddedSandbox(store: Store, dataDir: string): Promi
   const found = await Promise.all((await store.tenants()).map(({ tenantId }) => accountOf(store, tenantId)))
   const accounts = found.filter(account => account !== undefined)
   const sandbox = await buildSandbox({ operations, accounts, demo: true, stateFile: join(dataDir, 'sandbox.json') })
+  // Credentials that are put later, unseen (`verify=false`), are known from then on.
+  store.onChange(({ tenantId, keyId }) => {
+    if (tenantId === undefined || keyId !== undefined) return
+    void accountOf(store, tenantId).then(
+      account => account && sandbox.sandbox.addAccount(account),
+      () => {}
+    )
+  })
   return { sandbox, origin: await sandbox.listen({ host: '127.0.0.1', port: 0 }) }
 }

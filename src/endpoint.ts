@@ -4,6 +4,7 @@ import { maybe, paging, strict } from '../schemas/common.ts'
 import { callForAll, everyFieldNames, everyFields, requireChoices } from './choices.ts'
 import { Problem, type ProblemType, type Violation } from './problem.ts'
 import { type Answer, locationOf, type Reply } from './reply.ts'
+import { scopesOf } from './scopes.ts'
 import { compileUpload, type Upload, type UploadPlan } from './upload.ts'
 import { invalid } from './validation.ts'
 import { attachment } from './voximplant/download.ts'
@@ -50,6 +51,8 @@ export interface Operation {
   scopes: string[]
   form: Form
   decode: Decode
+  /** Whether a call with this input is written to the audit log before it is made; undefined: never. */
+  audits?: (input: Record<string, unknown>) => boolean
   /** Fields that mark an answer of the method, by the upstream's names. */
   answers: readonly string[]
   /** REST field -> where it travels. */
@@ -58,8 +61,6 @@ export interface Operation {
   upload?: UploadPlan
   schema: FastifySchema
 }
-
-const kebab = (words: string): string => words.toLowerCase().replace(/[^a-z0-9]+/g, '-')
 
 /** Compiles one declaration. Throws, naming it, when the declaration contradicts itself. */
 export function compile(id: string, declaration: Endpoint): Operation {
@@ -119,6 +120,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   const upload = declaration.upload && compileUpload(declaration.upload, parts.body, partOf, wireOf)
 
   const scopes = scopesOf(tag, facts, reply)
+  const audits = auditsOf(facts, form, scopes)
   return {
     id,
     endpoint: declaration,
@@ -126,6 +128,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
     url,
     class: facts,
     scopes,
+    ...(audits ? { audits } : {}),
     form,
     decode: compileAnswer(reply.answer, id),
     answers: Object.keys(reply.answer.properties).map(toSnake),
@@ -137,7 +140,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
       summary: declaration.summary,
       description: [
         declaration.description,
-        `Needs the scope${scopes.length > 1 ? 's' : ''} ${scopes.map(scope => `\`${scope}\``).join(' and ')}.`
+        `Needs the scope${scopes.length > 1 ? 's' : ''} ${scopes.map(scope => `\`${scope}\``).join(' and ')}${declaration.all ? ', and `bulk` with `all`' : ''}.`
       ]
         .filter(Boolean)
         .join('\n\n'),
@@ -145,6 +148,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
       // Scopes of a bearer key have no place of their own in OpenAPI: linters take a list here for OAuth's.
       security: [{ apiKey: [] }],
       'x-voxgate-scopes': scopes,
+      ...(declaration.all ? { 'x-voxgate-scopes-with-all': [...scopes, 'bulk'] } : {}),
       params: strict(parts.path),
       querystring: upload?.querystring ?? strict(parts.query),
       // Sets nothing: a PATCH of no field is a mistake.
@@ -177,15 +181,22 @@ const contentOf = ({ body, file }: Reply) =>
 const headersOf = (headers: Record<string, string>) =>
   Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, type: 'string' }]))
 
-function scopesOf(tag: string, facts: MethodClass, reply: Reply): string[] {
-  // A method whose secret never leaves the service needs no scope for it.
-  const result = reply.answer.properties.result as TSchema | undefined
-  const hidden = result && marked((marked(result, mark.target) as TSchema | undefined) ?? result, mark.hidden)
-  return [
-    `${kebab(tag)}:${facts.safe ? 'read' : 'write'}`,
-    ...(facts.costsMoney ? ['spend'] : []),
-    ...(facts.returnsSecret && !hidden ? ['secrets'] : [])
-  ]
+/** Which calls of a method are written to the audit log: those that destroy, change rights, spend or answer secrets. */
+function auditsOf(facts: MethodClass, form: Form, scopes: readonly string[]): Operation['audits'] {
+  if (facts.privileged || facts.costsMoney || scopes.includes('secrets')) return () => true
+  if (!facts.destructive) return undefined
+  if (!facts.destructiveIf) return () => true
+  // The condition speaks of what is sent: `name=value|value`, or `name|name`.
+  const [names = '', values = '[^&]*'] = facts.destructiveIf.split('=')
+  const destroys = new RegExp(`(?:^|&)(?:${names})=(?:${values})(?:&|$)`)
+  return input => {
+    try {
+      return destroys.test(form.encode(input))
+    } catch {
+      // What cannot be sent destroys nothing; the call itself will say why.
+      return false
+    }
+  }
 }
 
 /** The problems an operation can answer with, by status. */

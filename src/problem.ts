@@ -54,7 +54,32 @@ export const problemTypes = {
   'authentication-required': caller(
     401,
     'A valid API key is required',
-    'Send `Authorization: Bearer vg_...` with a key of your tenant. The answer is the same for a missing, malformed, unknown, expired or revoked key.'
+    'Send `Authorization: Bearer vg_...` with a key of your tenant. The answer is the same for a missing, malformed and unknown key.'
+  ),
+  'key-expired': caller(
+    401,
+    'The API key has expired',
+    'The key was right, but its time is over, or the grace after its rotation. Ask your Voxgate administrator for a new one.'
+  ),
+  'key-revoked': caller(
+    401,
+    'The API key is revoked',
+    'The key was right, but an administrator has revoked it. It will not work again; ask your Voxgate administrator for a new one.'
+  ),
+  'admin-token-required': caller(
+    401,
+    'A valid admin token is required',
+    "Send `Authorization: Bearer ...` with a token from ADMIN_TOKEN. Tenants' API keys are not taken here. Whoever fails often has to wait."
+  ),
+  'address-not-allowed': caller(
+    403,
+    'The API key does not work from this address',
+    'The key, or its tenant, is bound to networks that your address does not belong to. Call from one of them, or ask your Voxgate administrator to allow yours.'
+  ),
+  'child-account-not-allowed': caller(
+    403,
+    'The API key may not act for this child account',
+    'The header `Voxgate-Child-Account` names an account that this key is not allowed to act for. Leave the header out, or ask your Voxgate administrator.'
   ),
   'scope-missing': caller(
     403,
@@ -88,6 +113,17 @@ export const problemTypes = {
     'The connection was closed before the answer was there. A read was given up; a change that was under way has gone on, and its end is in the log. Nobody receives this answer: it is for logs and metrics.',
     true
   ),
+  'tenant-exists': caller(
+    409,
+    'There is such a tenant already',
+    'Another tenant has this slug. Choose another, or change the one that is there.'
+  ),
+  'key-ended': caller(409, 'The API key has ended', 'The key is revoked, expired or rotated already. Make a new one in its place.'),
+  'precondition-failed': caller(
+    412,
+    'It has been changed meanwhile',
+    'What `If-Match` names is not the state it is in now. Read it again, and decide anew.'
+  ),
   'count-differs': caller(
     412,
     'The number of affected things is not the expected one',
@@ -103,6 +139,21 @@ export const problemTypes = {
     415,
     'The content type is not supported',
     'Send `Content-Type: application/json`. Where files are taken, the operation lists the other types.'
+  ),
+  'private-key-unusable': caller(
+    422,
+    'The private key cannot be used',
+    'The upstream takes RSA keys of 2,048 bits or more, and Voxgate reads them in PEM form without a passphrase. Download the credentials again, or make a new key in the Voximplant control panel.'
+  ),
+  'credentials-of-another-account': caller(
+    422,
+    'The credentials are of another account',
+    "A tenant is one account, and these credentials are of another. Download those of the tenant's account, or make a tenant for theirs."
+  ),
+  'credentials-refused': caller(
+    422,
+    'The upstream does not accept the credentials',
+    'The upstream was asked, and knows no such account with such a key; `upstream` has its words. Nothing was stored. Check that the key has not been deleted in the Voximplant control panel.'
   ),
   'headers-too-large': caller(431, 'The headers are too large', 'Send fewer or shorter headers.'),
 
@@ -236,6 +287,18 @@ export const problemTypes = {
     503,
     "Voxgate's database does not answer",
     'Tenants and keys that are not in memory cannot be looked up, and nothing can be changed, until the database, or the key server, is back. Wait for `Retry-After` seconds.',
+    true
+  ),
+  'credentials-unverified': upstream(
+    502,
+    'The credentials could not be checked',
+    'The upstream could not be asked whether it accepts the credentials, so that nothing was stored. Try again, or store them unseen with `verify=false`.',
+    true
+  ),
+  'audit-unavailable': voxgate(
+    503,
+    'The audit log cannot be written',
+    'Calls of this kind are made only when they can be written down before. The database did not take the entry, so that nothing was sent. Wait for `Retry-After` seconds.',
     true
   ),
   'service-unavailable': voxgate(

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import closeWithGrace from 'close-with-grace'
-import { build } from './app.ts'
+import { adminTokensOf, developmentAdminToken } from './admin/tokens.ts'
+import { build, buildAdmin } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { demoTenant } from './demo.ts'
 import { developmentMasterKey, startEmbeddedSandbox } from './embedded.ts'
@@ -20,6 +21,10 @@ async function start(): Promise<void> {
   const sandboxed = config.VOXIMPLANT_API === 'sandbox'
 
   mkdirSync(config.DATA_DIR, { recursive: true, mode: 0o700 })
+  // What an administrator has to know is checked before anything is opened.
+  const given = adminTokensOf(config)
+  const madeUp = given.length === 0 && config.NODE_ENV !== 'production' ? developmentAdminToken(config.DATA_DIR) : undefined
+  const adminTokens = madeUp?.tokens ?? given
   let masterKey = masterKeyText(config)
   if (!masterKey && config.MASTER_KEY_PROVIDER === 'local') {
     const development = developmentMasterKey(config.DATA_DIR)
@@ -29,34 +34,47 @@ async function start(): Promise<void> {
   const store = await openStore(dialectOf(config), vaultOf(config, masterKey))
   const demo = sandboxed ? await demoTenant(store, config.DATA_DIR) : undefined
   const embedded = sandboxed ? await startEmbeddedSandbox(store, config.DATA_DIR) : undefined
-  const app = await build({
+  const options = {
     config,
     store,
     origin: embedded?.origin ?? config.VOXIMPLANT_API.replace(/\/$/, ''),
-    ca: config.UPSTREAM_CA_FILE ? readFileSync(config.UPSTREAM_CA_FILE, 'utf8') : undefined
-  })
+    ca: config.UPSTREAM_CA_FILE ? readFileSync(config.UPSTREAM_CA_FILE, 'utf8') : undefined,
+    adminTokens
+  }
+  const app = await build(options)
+  const admin = config.ADMIN_PORT !== '' && adminTokens.length > 0 ? await buildAdmin(options) : undefined
 
   const metricsServer = config.METRICS_PORT === 0 ? undefined : await listenForMetrics(app.metrics, config.HOST, config.METRICS_PORT)
   closeWithGrace({ delay: grace }, async ({ err }) => {
     if (err) app.log.error({ err }, 'stopping after an unexpected error')
     metricsServer?.close()
+    // The store is the service's, and so is open until the last of both has ended.
+    await admin?.close()
     await app.close()
     await embedded?.sandbox.close()
   })
+  await admin?.listen({ host: config.ADMIN_HOST, port: Number(config.ADMIN_PORT) })
   await app.listen({ host: config.HOST, port: config.PORT })
 
-  const port = (app.server.address() as { port: number }).port
-  const address = `http://localhost:${port}${config.BASE_PATH}`
+  const addressOf = ({ server }: typeof app) => `http://localhost:${(server.address() as { port: number }).port}${config.BASE_PATH}`
+  const address = addressOf(app)
   if (demo && embedded) {
     say()
     say(`Voxgate is running against an embedded sandbox of the upstream (${embedded.origin}/platform_api); nothing leaves this machine.`)
     say()
     say(`  Swagger UI   ${address}/docs`)
     say(`  API key      ${demo.key}`)
+    if (admin) say(`  Admin API    ${addressOf(admin)}/docs`)
+    if (madeUp) say(`  Admin token  in ${madeUp.file}`)
     say()
     say(`  curl -H 'Authorization: Bearer ${demo.key}' ${address}/applications/~support/users`)
     say()
-  } else say(`Voxgate is running: ${address}${config.DOCS ? `/docs` : ''}`)
+  } else {
+    const page = config.DOCS ? '/docs' : ''
+    say(`Voxgate is running: ${address}${page}`)
+    if (admin) say(`The admin API: ${addressOf(admin)}${page}`)
+    if (madeUp) say(`The admin token is in ${madeUp.file}.`)
+  }
 }
 
 try {

@@ -3,11 +3,12 @@ import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import type { FastifyInstance, InjectOptions } from 'fastify'
+import { adminTokensOf } from '../src/admin/tokens.ts'
 import { build, operations } from '../src/app.ts'
 import { type Config, readConfig } from '../src/config.ts'
 import { buildSandbox } from '../src/sandbox/app.ts'
 import { sqliteDialect } from '../src/tenants/sqlite.ts'
-import { type Actor, openStore, type Store } from '../src/tenants/store.ts'
+import { type Actor, openStore, type Store, type StoreDialect } from '../src/tenants/store.ts'
 import { createVault } from '../src/tenants/vault.ts'
 
 /** What tests have in common: a whole service in front of a sandbox on a real socket, with tenants of their own. */
@@ -78,6 +79,8 @@ export interface ServiceOptions {
   /** Another upstream than the sandbox; a function is asked when the app is built. */
   origin?: string | ((tenants: TestTenant[]) => Promise<string>)
   env?: Record<string, string>
+  /** Another database than one in memory. */
+  dialect?: StoreDialect
 }
 
 /** Who makes changes in tests. */
@@ -187,9 +190,10 @@ export async function startService({
   demo = false,
   scopes = allScopes,
   origin,
-  env = {}
+  env = {},
+  dialect = sqliteDialect(':memory:')
 }: ServiceOptions = {}): Promise<Service> {
-  const store = await openStore(sqliteDialect(':memory:'), createVault(randomBytes(32)))
+  const store = await openStore(dialect, createVault(randomBytes(32)))
   const administration = store.by(tester)
   const tenants: TestTenant[] = []
   for (let i = 0; i < count; i++) {
@@ -201,9 +205,11 @@ export async function startService({
   }
   const sandbox = await buildSandbox({ operations, accounts: tenants.map(tenant => sandboxAccount(tenant.credential)), demo })
   const address = await sandbox.listen({ host: '127.0.0.1', port: 0 })
+  const config = testConfig(env)
   const app = await build({
-    config: testConfig(env),
+    config,
     store,
+    adminTokens: adminTokensOf(config),
     origin: (typeof origin === 'function' ? await origin(tenants) : origin) ?? address
   })
   await app.ready()

@@ -31,6 +31,8 @@ export interface Account {
   /** Scheme, host and port of the upstream. */
   origin: string
   credential: Credential
+  /** Headers of the tenant's own, in lower case. */
+  headers?: Record<string, string> | undefined
 }
 
 /** One call of one method. */
@@ -314,7 +316,11 @@ export function createClient(options: ClientOptions): Client {
       const { method, form, decode, answers, ownAccount, safe, retry, journey, timeout = options.timeout } = call
       const { credential } = account
       const line = lineOf(account)
-      const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' }
+      const headers: Record<string, string> = {
+        ...account.headers,
+        'content-type': 'application/x-www-form-urlencoded',
+        accept: 'application/json'
+      }
       let body = form
       if (credential.kind === 'key') {
         headers.authorization = tokens(credential)
@@ -374,7 +380,7 @@ export function createClient(options: ClientOptions): Client {
     connection(account, call): Connection {
       const { credential } = account
       const line = lineOf(account)
-      const headers: Record<string, string> = {}
+      const headers: Record<string, string> = { ...account.headers }
       const attempt = begin(line, account, call, headers, 0)
       const done = (failure: unknown, status: number | undefined) => finish(attempt, failure, status)
       if (credential.kind === 'key') {

@@ -1,0 +1,86 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Operation } from '../src/endpoint.ts'
+import { Problem } from '../src/problem.ts'
+import { problemOf } from './problems.ts'
+
+/**
+ * Calls that can do harm are written down before they are made: those that destroy, change who may do what, cost money or answer secrets,
+ * and all that are made for a child account. What cannot be written down is not done. How it ended is written when it has.
+ */
+export default fp(
+  async (app: FastifyInstance) => {
+    const { store } = app.tenants
+    /** Ends that are being written. */
+    const settling = new Set<Promise<void>>()
+
+    const begin = async (request: FastifyRequest, { id, endpoint, partOf }: Operation): Promise<string> => {
+      const { keyId, tenantId } = request.tenant
+      try {
+        return await store.record({
+          actor: { kind: 'key', id: keyId, address: request.ip, requestId: String(request.id) },
+          action: `call.${id}`,
+          tenantId,
+          outcome: 'started',
+          detail: {
+            method: endpoint.rpc,
+            ...(request.childAccount === undefined ? {} : { childAccount: request.childAccount }),
+            ...selectorsOf(partOf, inputOf(request))
+          }
+        })
+      } catch (error) {
+        throw new Problem('audit-unavailable', 'The call could not be written to the audit log, so that it was not made.', { cause: error })
+      }
+    }
+    const end = (request: FastifyRequest, entry: string, outcome: string) => {
+      const settled: Promise<void> = store
+        .settleAudit(entry, outcome)
+        .catch(error => request.log.error({ err: error, entry, outcome }, 'an audit entry keeps the outcome `started`'))
+        .finally(() => settling.delete(settled))
+      settling.add(settled)
+    }
+
+    const audited = new WeakSet<object>()
+    app.addHook('onRoute', route => {
+      const { config, handler } = route
+      const operation = config?.operation
+      // HEAD has the handler of GET.
+      if (!operation || audited.has(handler)) return
+      const writtenDown = async (request: FastifyRequest, reply: FastifyReply) => {
+        const entry = await begin(request, operation)
+        try {
+          const answer = await handler.call(app, request, reply)
+          end(request, entry, 'done')
+          return answer
+        } catch (error) {
+          end(request, entry, problemOf(error).type)
+          throw error
+        }
+      }
+      const { audits } = operation
+      const either: RouteHandlerMethod = (request, reply) =>
+        request.childAccount !== undefined || audits?.(inputOf(request)) ? writtenDown(request, reply) : handler.call(app, request, reply)
+      audited.add(either)
+      route.handler = either
+    })
+    app.addHook('onClose', async () => {
+      await Promise.all(settling)
+    })
+  },
+  { name: 'audit', dependencies: ['tenants', 'auth'] }
+)
+
+/** A request's fields: path, query, and a body unless that is a file. */
+const inputOf = ({ params, query, body }: FastifyRequest): Record<string, unknown> => ({
+  ...(params as object),
+  ...(query as object),
+  ...(body === null || typeof body !== 'object' || 'pipe' in body ? {} : body)
+})
+
+/** What a call is about, by ids and names alone: what stands in the path, and ids. Everything else is content. */
+function selectorsOf(partOf: Operation['partOf'], input: Record<string, unknown>): { selectors?: Record<string, unknown> } {
+  const selectors = Object.entries(input).filter(
+    ([field]) => partOf.get(field) === 'path' || /Id$/.test(field) || field === 'all' || field === 'expectedCount'
+  )
+  return selectors.length > 0 ? { selectors: Object.fromEntries(selectors) } : {}
+}

@@ -1,0 +1,44 @@
+import type { Config } from '../config.ts'
+import { operations } from '../operations.ts'
+import { scopeTable } from '../scopes.ts'
+import type { Store } from '../tenants/store.ts'
+import { type Administrator, createAdministrator } from './administration.ts'
+import { createCheck } from './check.ts'
+
+export interface AdministratorSettings {
+  config: Config
+  store: Store
+  /** The upstream for tenants without a host of their own. */
+  origin: string
+  /** Further certificate authorities to trust there (PEM). */
+  ca?: string | undefined
+}
+
+/** How the upstream is called. */
+export const clientOptions = (config: Config, ca: string | undefined) => ({
+  connectTimeout: config.UPSTREAM_CONNECT_TIMEOUT,
+  headersTimeout: config.UPSTREAM_HEADERS_TIMEOUT,
+  timeout: config.UPSTREAM_TIMEOUT,
+  connections: config.UPSTREAM_CONNECTIONS,
+  maxAnswerBytes: config.UPSTREAM_MAX_ANSWER,
+  keepAlive: config.UPSTREAM_KEEP_ALIVE,
+  retry: {
+    retries: config.UPSTREAM_RETRIES,
+    base: config.UPSTREAM_RETRY_BASE,
+    most: config.UPSTREAM_RETRY_MAX,
+    share: config.UPSTREAM_RETRY_SHARE,
+    burst: config.UPSTREAM_RETRY_BURST
+  },
+  breaker: {
+    failures: config.BREAKER_FAILURES,
+    hostFailures: config.BREAKER_HOST_FAILURES,
+    hostTenants: config.BREAKER_HOST_TENANTS,
+    interval: config.BREAKER_INTERVAL,
+    probeTimeout: config.BREAKER_PROBE_TIMEOUT
+  },
+  ca
+})
+
+/** What administrators do, for the admin API and for the command line. */
+export const administrator = ({ config, store, origin, ca }: AdministratorSettings): Administrator =>
+  createAdministrator({ store, origin, check: createCheck(operations, clientOptions(config, ca)), scopes: scopeTable(operations) })
