@@ -22,7 +22,7 @@ export function logging(level: string, logger: FastifyServerOptions['logger']): 
   }
   return {
     // Without a log there is no logger to make for every request either.
-    logger: logger ?? (level === 'silent' ? false : allowed),
+    logger: typeof logger === 'object' ? { ...allowed, ...logger } : (logger ?? (level === 'silent' ? false : allowed)),
     logController: new LogController({ disableRequestLogging: true }),
     // A caller's own id is kept when it cannot break a log line.
     genReqId: (request: IncomingMessage) => {
