@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { problemTypes } from '../src/problem.ts'
+import { type ProblemType, problemTypes } from '../src/problem.ts'
 
 export interface DocsOptions {
   /** The path the service is mounted under. */
@@ -11,26 +11,37 @@ export interface DocsOptions {
   tags: readonly { name: string; description: string }[]
 }
 
-/** `invalid-request` -> `InvalidRequest`: the name of a problem's response in the document. */
-const responseName = (type: string): string => type.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase())
+/** `invalid-request` -> `InvalidRequest`: the name in the document of the response for some kinds of problem. */
+const responseName = (types: ProblemType[]): string =>
+  types.map(type => type.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase())).join('Or')
 
-/** Each kind of problem as a response that operations share, with an example of its own. */
-const problemResponses = Object.fromEntries(
-  Object.entries(problemTypes).map(([type, { title, status, help, origin, retryable }]) => {
-    const example = {
-      type: `/problems/${type}`,
-      title,
-      status,
-      detail: help,
-      instance: 'urn:request:0198c7b2-5a0e-7c34-9d62-3f1c1c4e9b11',
-      code: type,
-      origin,
-      retryable
+/** A problem of a kind, as an example. */
+const exampleOf = (type: ProblemType) => {
+  const { title, status, help, origin, retryable } = problemTypes[type]
+  return {
+    type: `/problems/${type}`,
+    title,
+    status,
+    detail: help,
+    instance: 'urn:request:0198c7b2-5a0e-7c34-9d62-3f1c1c4e9b11',
+    code: type,
+    origin,
+    retryable
+  }
+}
+
+/** A response that operations share: the kinds of problem that one status can mean, each with an example of its own. */
+const problemResponse = (types: ProblemType[]) => ({
+  description: `${types.map(type => `${problemTypes[type].title} (\`${type}\`)`).join('; or: ')}.`,
+  content: {
+    'application/problem+json': {
+      schema: { $ref: '#/components/schemas/Problem' },
+      ...(types.length === 1
+        ? { example: exampleOf(types[0]!) }
+        : { examples: Object.fromEntries(types.map(type => [type, { value: exampleOf(type) }])) })
     }
-    const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' }, example } }
-    return [responseName(type), { description: `${title} (\`${type}\`).`, content }]
-  })
-)
+  }
+})
 
 interface Parameter {
   in: string
@@ -76,7 +87,8 @@ function tidyParameters(parameters: Parameter[]): Parameter[] {
     .map(({ example, examples, ...parameter }) => {
       if (parameter.schema) parameter.schema = tidyChoiceOfLists(parameter.schema)
       const values = examples ? Object.values(examples).map(({ value }) => value) : example === undefined ? [] : [example]
-      if (parameter.required || values.length === 0 || !parameter.schema)
+      // An Idempotency-Key from the document would be everybody's.
+      if ((parameter.required && parameter.in !== 'header') || values.length === 0 || !parameter.schema)
         return { ...parameter, ...(example === undefined ? {} : { example }), ...(examples ? { examples } : {}) }
       return { ...parameter, schema: { ...parameter.schema, examples: values } }
     })
@@ -101,18 +113,21 @@ const withoutMediaTypes = <T>(document: T): T =>
     return schema
   })
 
-/** Names the shared problem responses in place of their marks, and drops those that no operation answers with. */
+/** Puts the shared problem responses in place of their marks. */
 function finish(document: Documented): Documented {
-  const used = new Set<string>()
+  const used = new Map<string, object>()
   for (const item of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(item)) {
       if (operation.parameters) operation.parameters = tidyParameters(operation.parameters)
       tidyBody(operation)
       for (const [status, response] of Object.entries(operation.responses ?? {})) {
-        const type = (response as { description?: string }).description?.match(/^problem:(.+)$/)?.[1]
-        if (!type) continue
-        used.add(responseName(type))
-        operation.responses![status] = { $ref: `#/components/responses/${responseName(type)}` }
+        const types = (response as { description?: string }).description?.match(/^problem:(.+)$/)?.[1]?.split(',') as
+          | ProblemType[]
+          | undefined
+        if (!types) continue
+        const name = responseName(types)
+        used.set(name, problemResponse(types))
+        operation.responses![status] = { $ref: `#/components/responses/${name}` }
       }
     }
   }
@@ -120,7 +135,7 @@ function finish(document: Documented): Documented {
     ...document,
     components: {
       ...document.components,
-      responses: Object.fromEntries(Object.entries(problemResponses).filter(([name]) => used.has(name)))
+      responses: Object.fromEntries([...used].sort(([a], [b]) => (a < b ? -1 : 1)))
     }
   }
 }

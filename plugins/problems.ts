@@ -48,7 +48,7 @@ export function problemOf(error: unknown): Problem {
 }
 
 /** A problem as the body of an answer. */
-export const problemBody = ({ type, kind, status, message, errors, upstream }: Problem, requestId: string, base: string) => ({
+export const problemBody = ({ type, kind, status, message, errors, upstream, settle }: Problem, requestId: string, base: string) => ({
   type: `${base}/problems/${type}`,
   title: kind.title,
   status,
@@ -58,7 +58,8 @@ export const problemBody = ({ type, kind, status, message, errors, upstream }: P
   origin: kind.origin,
   retryable: kind.retryable,
   ...(errors ? { errors } : {}),
-  ...(upstream ? { upstream } : {})
+  ...(upstream ? { upstream } : {}),
+  ...(settle ? { settle } : {})
 })
 
 const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
@@ -74,7 +75,7 @@ const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, ba
 }
 
 /** The order in which Fastify validates; it stops at the first part that is wrong. */
-const parts = ['params', 'body', 'querystring'] as const
+const parts = ['params', 'body', 'querystring', 'headers'] as const
 
 type Validate = (data: unknown) => { error?: unknown }
 

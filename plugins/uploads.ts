@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Operation } from '../src/endpoint.ts'
+import { hashing } from '../src/idempotency.ts'
 import { Problem, type Violation } from '../src/problem.ts'
 import type { UploadPlan } from '../src/upload.ts'
 import { type Check, invalid } from '../src/validation.ts'
@@ -51,6 +52,9 @@ export default async function uploads(app: FastifyInstance, { operations, base, 
         if (Number(request.headers['content-length']) > limit + maxFields * maxField) throw tooLarge(limit)
         const upload = await readBody(request, plan, limit)
         upload.input = { ...(request.params as object), ...upload.input }
+        if (request.attempt) fingerprinted(upload, request)
+        // A repeated request is only read, to be compared with the first.
+        if (request.attempt?.repeated) return await readToEnd(upload)
         const answer = await request.upload(operation, upload, reply)
         const { body, headers } = read(answer, { input: upload.input, url: request.url, base })
         if (headers) reply.headers(headers)
@@ -62,6 +66,30 @@ export default async function uploads(app: FastifyInstance, { operations, base, 
     }
     app.route({ method, url, schema, handler, bodyLimit: maxRows, config: { operation } })
   }
+}
+
+/** Notes what an upload asks for, once it has been read to its end. */
+function fingerprinted(upload: UploadInput, { attempt }: FastifyRequest): void {
+  const { file, after } = upload
+  let bytesHash = ''
+  const note = () => {
+    attempt!.note(upload.input, file.filename, file.type, bytesHash)
+  }
+  file.bytes = hashing(file.bytes, hash => {
+    bytesHash = hash
+    if (!after) note()
+  })
+  if (after)
+    upload.after = async () => {
+      const later = await after()
+      note()
+      return later
+    }
+}
+
+async function readToEnd({ file, after }: UploadInput): Promise<void> {
+  for await (const _ of file.bytes);
+  await after?.()
 }
 
 const tooLarge = (limit: number) => new Problem('payload-too-large', `A file may have ${limit} bytes at most. Nothing was done.`)

@@ -98,7 +98,8 @@ export default fp(
             safe: operation.class.safe === true,
             retry: operation.class.retry,
             timeout: operation.class.startsSession ? options.sessionTimeout : undefined,
-            journey: this.journey
+            journey: this.journey,
+            sending: operation.class.safe ? undefined : this.attempt?.sending
           })) as Answer
         } catch (error) {
           throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
@@ -125,6 +126,7 @@ export default fp(
           before,
           file: { ...file, name },
           after: after && (async () => textsOf(operation, await after())),
+          sending: this.attempt?.sending,
           gone: goneSignal(reply)
         }
         const account = await accountOf(this)

@@ -37,6 +37,19 @@ export const Problem = Type.Object(
         },
         { description: 'What the upstream said, when it was the upstream that refused.' }
       )
+    ),
+    settle: maybe(
+      Type.Object(
+        {
+          id: text('The record of the Idempotency-Key, which an operator can settle.', {
+            examples: ['0198c7b2-5a0e-7c34-9d62-3f1c1c4e9b11']
+          }),
+          method: maybe(text("The upstream's method that tells whether the request had its effect.", { examples: ['GetSmsHistory'] })),
+          by: maybe(Type.Array(Type.String({ examples: ['sourceNumber'] }), { description: 'The fields to look for.' })),
+          operationId: maybe(text('The operation of this service that calls it.', { examples: ['listSmsMessages'] }))
+        },
+        { description: 'How it can be found out whether a request with an Idempotency-Key had its effect.' }
+      )
     )
   },
   { $id: 'Problem', description: 'A failure (RFC 9457).' }

@@ -7,6 +7,7 @@ import audit from '../plugins/audit.ts'
 import auth from '../plugins/auth.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
+import idempotency from '../plugins/idempotency.ts'
 import journey from '../plugins/journey.ts'
 import limits from '../plugins/limits.ts'
 import metrics from '../plugins/metrics.ts'
@@ -23,6 +24,7 @@ import { administrator, clientOptions } from './admin/main.ts'
 import type { AdminToken } from './admin/tokens.ts'
 import { type Config, trustedProxies } from './config.ts'
 import { toRoute } from './endpoint.ts'
+import { replayedHeader } from './idempotency.ts'
 import { logging } from './logging.ts'
 import { operations } from './operations.ts'
 import type { Store } from './tenants/store.ts'
@@ -82,7 +84,7 @@ async function createServer(
   if (config.CORS_ORIGINS)
     await app.register(cors, {
       origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
-      exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy']
+      exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy', replayedHeader]
     })
   if (config.DOCS) await app.register(docs, { base, version, tags: described.tags })
   return app
@@ -118,6 +120,13 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
     gate: { most: config.PROCESS_CONCURRENCY, queue: config.QUEUE_LENGTH, deadline: config.QUEUE_TIMEOUT },
     concurrency: config.TENANT_CONCURRENCY,
     sessions: config.SESSION_CONCURRENCY
+  })
+  await app.register(idempotency, {
+    operations,
+    base,
+    ttl: config.IDEMPOTENCY_TTL,
+    lease: config.IDEMPOTENCY_LEASE,
+    patience: config.UPSTREAM_TIMEOUT
   })
   await app.register(metrics, {
     base,

@@ -187,6 +187,8 @@ export const settings = Type.Object({
   }),
   QUEUE_LENGTH: Type.Integer({ minimum: 0, default: 100, description: 'How many calls of a tenant may wait for a place' }),
   QUEUE_TIMEOUT: ms('How long a call may wait for a place', 1_000),
+  IDEMPOTENCY_TTL: ms('How long the answer to a request with an Idempotency-Key is kept and repeated', 86_400_000),
+  IDEMPOTENCY_LEASE: ms('How long the Idempotency-Key of a request under way stays taken after its process has died', 15_000),
   CACHE_TTL: ms('How long keys and credentials are kept in memory before they are looked up again', 5_000)
 })
 

@@ -2,7 +2,8 @@ import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/ty
 import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import { maybe, paging, strict } from '../schemas/common.ts'
 import { callForAll, everyFieldNames, everyFields, requireChoices } from './choices.ts'
-import { Problem, type ProblemType, type Violation } from './problem.ts'
+import { keyHeaders } from './idempotency.ts'
+import { Problem, type ProblemType, problemTypes, type Violation } from './problem.ts'
 import { type Answer, locationOf, type Reply } from './reply.ts'
 import { scopesOf } from './scopes.ts'
 import { compileUpload, type Upload, type UploadPlan } from './upload.ts'
@@ -151,6 +152,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
       ...(declaration.all ? { 'x-voxgate-scopes-with-all': [...scopes, 'bulk'] } : {}),
       params: strict(parts.path),
       querystring: upload?.querystring ?? strict(parts.query),
+      ...(method === 'POST' ? { headers: keyHeaders(facts.costsMoney === true) } : {}),
       // Sets nothing: a PATCH of no field is a mistake.
       ...(takesBody ? { body: upload?.body ?? strict(parts.body, method === 'PATCH' ? { minProperties: 1 } : {}) } : {}),
       response: {
@@ -159,10 +161,12 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
             ? {
                 description: reply.description,
                 content: contentOf(reply),
-                ...(reply.headers ? { headers: headersOf(reply.headers) } : {})
+                ...(reply.headers || method === 'POST'
+                  ? { headers: headersOf({ ...reply.headers, ...(method === 'POST' ? replayed : {}) }) }
+                  : {})
               }
             : { type: 'null', description: reply.description },
-        ...problemResponses(declaration, takesBody, inPath.length > 0 || method === 'DELETE', facts)
+        ...problemResponses(declaration, method, inPath.length > 0, facts)
       },
       'x-voximplant-method': facts.cmd ?? rpc,
       'x-voximplant-params': [...new Set([...form.params.map(param => param.wire), ...(facts.ownAccount ? ['account_id'] : [])])].sort()
@@ -177,6 +181,8 @@ const inUrl = (field: TSchema): TSchema =>
 const binary = { type: 'string', format: 'binary' }
 const contentOf = ({ body, file }: Reply) =>
   file ? Object.fromEntries(file.types.map(type => [type, { schema: binary }])) : { 'application/json': { schema: body } }
+
+const replayed = { 'Idempotency-Replayed': '`true` where this is the answer to an earlier request with the same `Idempotency-Key`.' }
 
 const headersOf = (headers: Record<string, string>) =>
   Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, type: 'string' }]))
@@ -200,7 +206,7 @@ function auditsOf(facts: MethodClass, form: Form, scopes: readonly string[]): Op
 }
 
 /** The problems an operation can answer with, by status. */
-function problemResponses({ all, reply }: Endpoint, takesBody: boolean, addressed: boolean, facts: MethodClass): Record<number, object> {
+function problemResponses({ all, reply }: Endpoint, method: Verb, inPath: boolean, facts: MethodClass): Record<number, object> {
   const types: ProblemType[] = [
     ...(reply.problems ?? []),
     'invalid-request',
@@ -212,13 +218,16 @@ function problemResponses({ all, reply }: Endpoint, takesBody: boolean, addresse
     'upstream-fault',
     'service-unavailable'
   ]
-  if (addressed || reply.mayBeMissing) types.push('not-found')
+  if (inPath || method === 'DELETE' || reply.mayBeMissing) types.push('not-found')
   if (!facts.safe) types.push('already-exists', 'invalid-value', 'outcome-unknown')
   else types.push('invalid-value', 'upstream-timeout')
-  if (takesBody) types.push('payload-too-large', 'unsupported-media-type', 'request-timeout')
+  if (method !== 'GET' && method !== 'DELETE') types.push('payload-too-large', 'unsupported-media-type', 'request-timeout')
   if (facts.costsMoney) types.push('payment-required')
   if (all) types.push('count-differs')
-  return Object.fromEntries(types.map(type => [new Problem(type, '').status, { description: `problem:${type}` }]))
+  if (method === 'POST') types.push('idempotency-in-flight', 'idempotency-key-reused')
+  if (method === 'POST' && facts.costsMoney) types.push('idempotency-key-required')
+  const byStatus = Object.groupBy(new Set(types), type => problemTypes[type].status)
+  return Object.fromEntries(Object.entries(byStatus).map(([status, types]) => [status, { description: `problem:${types!.join()}` }]))
 }
 
 /** Runs upstream calls for one request, with its tenant's credentials: `request.voximplant`. */

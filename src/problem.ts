@@ -51,6 +51,22 @@ export const problemTypes = {
     'The URL cannot be read',
     'The path or query holds a bad percent-encoding. Encode every path segment and query value as UTF-8.'
   ),
+  'idempotency-key-required': caller(
+    400,
+    'An Idempotency-Key is required',
+    'The call costs money. Send `Idempotency-Key` with a name of your own for this request, best a fresh UUID, and the same one when you send the request again: it then has its effect once.'
+  ),
+  'idempotency-in-flight': caller(
+    409,
+    'The request with this Idempotency-Key is under way',
+    'The first request with this key has not ended yet. Send it again after `Retry-After` seconds: the answer is then repeated.',
+    true
+  ),
+  'idempotency-key-reused': caller(
+    422,
+    'The Idempotency-Key belongs to another request',
+    'This key was used for a request with other contents. Use a fresh key for every request, and the same one only to send exactly the same request again.'
+  ),
   'authentication-required': caller(
     401,
     'A valid API key is required',
@@ -281,7 +297,7 @@ export const problemTypes = {
   'outcome-unknown': upstream(
     504,
     'It is not known whether this had an effect',
-    'The request was sent, but its answer was lost. Voxgate does not send it again. Look at the resource before you repeat the call.'
+    'The request was sent, but its answer was lost. Voxgate does not send it again. Look at the resource before you repeat the call. With an Idempotency-Key, `settle` says where to look; the key stays taken until an operator has settled what happened.'
   ),
   'store-unavailable': voxgate(
     503,
@@ -327,8 +343,19 @@ export interface UpstreamRefusal {
   message: string
 }
 
+/** How it can be found out whether a request with an Idempotency-Key had its effect. */
+export interface Settle {
+  /** The record that an operator can settle. */
+  id: string
+  /** The upstream's method that tells, what to look for, and the operation of ours that calls it. */
+  method?: string
+  by?: string[]
+  operationId?: string
+}
+
 export interface ProblemDetails {
   errors?: Violation[]
+  settle?: Settle
   upstream?: UpstreamRefusal
   headers?: Record<string, string>
   cause?: unknown
@@ -342,9 +369,10 @@ export class Problem extends Error {
   readonly status: number
   readonly errors: Violation[] | undefined
   readonly upstream: UpstreamRefusal | undefined
+  readonly settle: Settle | undefined
   readonly headers: Record<string, string> | undefined
 
-  constructor(type: ProblemType, detail: string, { errors, upstream, headers, cause }: ProblemDetails = {}) {
+  constructor(type: ProblemType, detail: string, { errors, upstream, settle, headers, cause }: ProblemDetails = {}) {
     super(detail, { cause })
     this.name = 'Problem'
     this.type = type
@@ -352,6 +380,7 @@ export class Problem extends Error {
     this.status = this.kind.status
     this.errors = errors
     this.upstream = upstream
+    this.settle = settle
     this.headers = headers
   }
 }

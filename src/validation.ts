@@ -45,9 +45,26 @@ export function compileCheck(schema: TSchema, part: Part, texts = part === 'path
 
 /** Fastify's validator compiler. A body that streams is checked where it is read: `plugins/uploads.ts`. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart, contentType }) =>
-  contentType === undefined || contentType === 'application/json'
-    ? compileCheck(schema, partNames[httpPart ?? 'body'] ?? 'body')
-    : () => true
+  httpPart === 'headers'
+    ? compileHeaderCheck(schema)
+    : contentType === undefined || contentType === 'application/json'
+      ? compileCheck(schema, partNames[httpPart ?? 'body'] ?? 'body')
+      : () => true
+
+/** The check of headers. The one that is ever required has a problem of its own. */
+function compileHeaderCheck(schema: TSchema): Check {
+  // Declared as people spell them, checked as Node does.
+  const { required: names = [], properties, ...rest } = schema
+  const required = (names as string[]).map(name => name.toLowerCase())
+  const lower = Object.fromEntries(Object.entries(properties as object).map(([name, field]) => [name.toLowerCase(), field]))
+  const check = compileCheck({ ...rest, properties: lower } as unknown as TSchema, 'header')
+  return headers => {
+    const missing = required.filter(name => (headers as Record<string, unknown>)[name] === undefined)
+    if (missing.length === 0) return check(headers)
+    const errors = missing.map(name => ({ in: 'header' as const, pointer: `/${name}`, detail: 'is required: a fresh UUID, say' }))
+    return { error: new Problem('idempotency-key-required', `header ${errors[0]!.pointer} ${errors[0]!.detail}.`, { errors }) }
+  }
+}
 
 /** The problem for violations found before the upstream was called. */
 export function invalid(errors: Violation[]): Problem {

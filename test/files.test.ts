@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { type Service, startService } from './support.ts'
+import { freshKey, type Service, startService } from './support.ts'
 
 /** Files in both directions, byte by byte, over real sockets. */
 
@@ -142,7 +143,7 @@ async function start(t: Test, origin: string | undefined, env: Record<string, st
       const answer = await fetch(address + url, {
         method: 'POST',
         body,
-        headers: { authorization: `Bearer ${key}`, ...headers },
+        headers: { authorization: `Bearer ${key}`, ...freshKey('POST', url), ...headers },
         duplex: 'half'
       } as RequestInit)
       return { status: answer.status, location: answer.headers.get('location'), body: JSON.parse(await answer.text()) }
@@ -192,7 +193,9 @@ async function dial({ address, key }: Started, url: string, headers: string[], s
   const socket = connect(Number(port), '127.0.0.1')
   socket.on('error', () => {})
   await once(socket, 'connect')
-  socket.write(`POST ${url} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\n${headers.join('\r\n')}\r\n\r\n`)
+  socket.write(
+    `POST ${url} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\nIdempotency-Key: ${randomUUID()}\r\n${headers.join('\r\n')}\r\n\r\n`
+  )
   socket.write(some)
   return socket
 }
@@ -456,7 +459,10 @@ t.test('bodies that are wrong', async t => {
       ['/applications', { 'content-type': 'multipart/form-data; boundary=x' }]
     ] as [string, Record<string, string>][])
       t.equal((await service.post(url, file, headers)).status, 415, `${url} ${JSON.stringify(headers)}`)
-    const none = await fetch(`${service.address}/call-lists`, { method: 'POST', headers: { authorization: `Bearer ${service.key}` } })
+    const none = await fetch(`${service.address}/call-lists`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${service.key}`, ...freshKey('POST', '/call-lists') }
+    })
     t.equal(none.status, 415, 'nothing sent')
     t.equal(upstream.taken.length, 0)
   })

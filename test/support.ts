@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import type { FastifyInstance, InjectOptions } from 'fastify'
@@ -57,8 +57,13 @@ export interface Service {
   sandbox: FastifyInstance
   /** How many requests the upstream has taken. */
   upstreamRequests(): number
-  /** One request with a tenant's key: the answer's status, headers and parsed body. */
-  call(method: string, url: string, body?: unknown, options?: { tenant?: number; headers?: Record<string, string> }): Promise<TestAnswer>
+  /** One request with a tenant's key, and an Idempotency-Key of its own where one is needed (`undefined` leaves a header out): the answer's status, headers and parsed body. */
+  call(
+    method: string,
+    url: string,
+    body?: unknown,
+    options?: { tenant?: number; headers?: Record<string, string | undefined> }
+  ): Promise<TestAnswer>
   close(): Promise<void>
 }
 
@@ -85,6 +90,15 @@ export interface ServiceOptions {
 
 /** Who makes changes in tests. */
 export const tester: Actor = { kind: 'service', id: 'test' }
+
+/** A fresh `Idempotency-Key` for a request that is refused without one. */
+export function freshKey(method: string, url: string): Record<string, string> {
+  const path = url.replace(/\?.*/s, '')
+  return method === 'POST' && spending.some(pattern => pattern.test(path)) ? { 'idempotency-key': randomUUID() } : {}
+}
+const spending = operations
+  .filter(({ method, class: facts }) => method === 'POST' && facts.costsMoney)
+  .map(({ url }) => new RegExp(`^${url.replace(/:\w+/g, '[^/]+')}$`))
 
 export const allScopes = ['*', 'bulk', 'spend', 'secrets']
 
@@ -223,7 +237,11 @@ export async function startService({
       const answer = await app.inject({
         method: method as InjectOptions['method'],
         url,
-        headers: { authorization: `Bearer ${tenants[tenant]!.key}`, ...headers },
+        headers: Object.fromEntries(
+          Object.entries({ authorization: `Bearer ${tenants[tenant]!.key}`, ...freshKey(method, url), ...headers }).filter(
+            ([, value]) => value !== undefined
+          )
+        ),
         ...(body === undefined ? {} : { payload: body as InjectOptions['payload'] })
       })
       const json = String(answer.headers['content-type'] ?? '').includes('json')

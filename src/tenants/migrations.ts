@@ -104,5 +104,27 @@ export const migrations = (vault: Vault): Record<string, Migration> => ({
           .where('name', '=', 'canary')
           .execute()
     }
+  },
+  '0003-idempotency': {
+    async up(database: Kysely<unknown>) {
+      await database.schema
+        .createTable('idempotency')
+        .addColumn('id', 'text', column => column.primaryKey())
+        .addColumn('slot', 'text', column => column.notNull().unique())
+        .addColumn('tenant_id', 'text', column => column.notNull().references('tenants.tenant_id').onDelete('cascade'))
+        .addColumn('key_id', 'text', column => column.notNull())
+        .addColumn('operation', 'text', column => column.notNull())
+        .addColumn('state', 'text', column => column.notNull())
+        .addColumn('owner', 'text', column => column.notNull())
+        .addColumn('fingerprint', 'text')
+        .addColumn('sealed', 'text')
+        .addColumn('created_at', 'text', column => column.notNull())
+        .addColumn('lease_until', 'text', column => column.notNull())
+        .addColumn('expires_at', 'text')
+        .execute()
+      for (const column of ['lease_until', 'expires_at'])
+        await database.schema.createIndex(`idempotency_by_${column}`).on('idempotency').columns(['state', column]).execute()
+      await database.schema.createIndex('idempotency_by_tenant').on('idempotency').column('tenant_id').execute()
+    }
   }
 })

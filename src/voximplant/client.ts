@@ -53,6 +53,8 @@ export interface Call {
   timeout?: number | undefined
   /** The request that it is made for. Its end cancels the call, if that is a safe one. */
   journey?: Journey | undefined
+  /** Awaited once, right before the first byte can leave; what it throws keeps everything here. */
+  sending?: (() => Promise<void>) | undefined
 }
 
 export interface ClientOptions {
@@ -313,7 +315,7 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     async call(account, call) {
-      const { method, form, decode, answers, ownAccount, safe, retry, journey, timeout = options.timeout } = call
+      const { method, form, decode, answers, ownAccount, safe, retry, journey, sending, timeout = options.timeout } = call
       const { credential } = account
       const line = lineOf(account)
       const headers: Record<string, string> = {
@@ -330,6 +332,7 @@ export function createClient(options: ClientOptions): Client {
       // A change is never cancelled: its caller may have gone, but what becomes of it is still worth knowing.
       const cancelledBy = safe ? journey : undefined
       let renewed = false
+      let mayLeave = sending === undefined
       line.budget.earn()
       active++
       try {
@@ -341,6 +344,10 @@ export function createClient(options: ClientOptions): Client {
           // A change that is cut leaves its caller in the dark, so that it has its time as a probe too.
           const limit = attempt.pass === 'probe' && safe ? options.breaker.probeTimeout : timeout
           try {
+            if (!mayLeave) {
+              await sending!()
+              mayLeave = true
+            }
             raw = await exchange(line.pool, headers, body, attempts === 1 ? limit : Math.min(limit, end - attempt.since), cancelledBy)
             const answer = decode(read(raw, method, answers, safe), options.drift) as Record<string, unknown>
             finish(attempt, undefined, raw.status)

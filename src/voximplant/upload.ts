@@ -30,6 +30,8 @@ export interface UploadCall {
   file: FilePart
   /** The parameters that turn up only after the file; what it throws cuts the call, which then has no effect. */
   after?: (() => Promise<Texts>) | undefined
+  /** Awaited right before the upstream can act; what it throws cuts the call, which then has no effect. */
+  sending?: (() => Promise<void>) | undefined
   /** The caller has gone. */
   gone: AbortSignal
 }
@@ -56,7 +58,7 @@ const mediaType = /^[\w.+-]+\/[\w.+-]+(; ?[\w-]+=[\w."+:-]+)*$/
  */
 export async function upload(
   { pool, headers, params, done }: Connection,
-  { method, decode, answers, before, file, after, gone }: UploadCall,
+  { method, decode, answers, before, file, after, sending, gone }: UploadCall,
   { timeout, stallTimeout, answerTimeout, maxAnswerBytes, drift }: UploadOptions
 ): Promise<Record<string, unknown>> {
   const boundary = `voxgate-${randomBytes(24).toString('hex')}`
@@ -128,6 +130,10 @@ export async function upload(
       if (later !== '') yield Buffer.from(`\r\n${later.slice(0, -2)}`)
       // An answer before the end, such as a refusal.
       if (over) return
+      if (sending) {
+        await sending()
+        if (over) return
+      }
       awaitsCaller = false
       clearTimeout(stalled)
       clearTimeout(timer)

@@ -31,6 +31,9 @@ function done({ data, error, response }: { data?: unknown; error?: unknown; resp
 const pluck = <L extends readonly unknown[], K extends keyof L[number]>(items: L, field: K): L[number][K][] =>
   items.map((item: L[number]) => item[field])
 
+/** What costs money bears a name, so that it can be sent again. */
+const once = () => ({ header: { 'Idempotency-Key': crypto.randomUUID() } })
+
 /** Makes the calls and asserts what they answer. */
 export async function scenario({ baseUrl, key, fetch }: ScenarioOptions): Promise<void> {
   const api = createClient<paths>({ baseUrl, fetch, headers: { authorization: `Bearer ${key}` } })
@@ -227,6 +230,7 @@ export async function scenario({ baseUrl, key, fetch }: ScenarioOptions): Promis
   // Call lists
   const rows = good(
     await api.POST('/call-lists', {
+      params: once(),
       body: {
         name: 'typed',
         ruleId: 1,
@@ -240,7 +244,7 @@ export async function scenario({ baseUrl, key, fetch }: ScenarioOptions): Promis
   )
   const more = good(
     await api.POST('/call-lists/{listId}/tasks', {
-      params: { path: { listId: rows.listId } },
+      params: { ...once(), path: { listId: rows.listId } },
       body: { fileContent: 'phone;name\n14155550102;Grace\n14155550103;Linus\n', delimiter: ';' },
       bodySerializer(body) {
         const form = new FormData()
@@ -257,14 +261,17 @@ export async function scenario({ baseUrl, key, fetch }: ScenarioOptions): Promis
   assert.equal(lists.items[0]?.listId, rows.listId)
 
   // SMS
-  const sms = good(
-    await api.POST('/sms-messages', { body: { source: '14155550100', destination: '14155550101', smsBody: 'Your table is ready' } }),
-    201
-  )
+  const named = once()
+  const table = { source: '14155550100', destination: '14155550101', smsBody: 'Your table is ready' }
+  const sms = good(await api.POST('/sms-messages', { params: named, body: table }), 201)
+  const same = await api.POST('/sms-messages', { params: named, body: table })
+  assert.deepEqual(good(same, 201), sms)
+  assert.equal(same.response.headers.get('idempotency-replayed'), 'true')
   const messages = good(await api.GET('/sms-messages', { params: { query: { messageId: [sms.messageId], direction: 'OUT' } } }))
   assert.equal(messages.items[0]?.destinationNumber, '14155550101')
   const a2p = good(
     await api.POST('/a2p-messages', {
+      params: once(),
       body: { srcNumber: 'ACME', dstNumbers: ['14155550101', '14155550102'], text: 'Ready', storeBody: true }
     })
   )

@@ -1,0 +1,433 @@
+import { hash, randomUUID } from 'node:crypto'
+import type { Kysely } from 'kysely'
+import type { Store } from './store.ts'
+import type { Place } from './vault.ts'
+
+/**
+ * The records of idempotency keys. A request claims its key before anything else (`started`), says so right before its call can leave (`sent`),
+ * and ends it: `done` with its answer, sealed, or `unknown`; a key whose request provably did nothing is free again.
+ *
+ * A claim is held by a lease that its process renews. When that ends, the process is dead: what was `started` has done nothing and may be
+ * taken over, what was `sent` becomes `unknown`. Every step names the owner it expects, so that a process that merely slept, and finds its
+ * claim gone, sends nothing.
+ */
+
+export type State = 'started' | 'sent' | 'done' | 'unknown'
+
+interface Row {
+  id: string
+  /** The hash of tenant, API key, operation and the caller's key, which is kept nowhere. */
+  slot: string
+  tenant_id: string
+  key_id: string
+  operation: string
+  state: State
+  /** The attempt that holds it. */
+  owner: string
+  fingerprint: string | null
+  sealed: string | null
+  created_at: string
+  lease_until: string
+  expires_at: string | null
+}
+
+interface Tables {
+  idempotency: Row
+}
+
+/** Whose request it is, what it calls, and the caller's name for it. */
+export interface Claim {
+  tenantId: string
+  /** The API key's id. */
+  keyId: string
+  operation: string
+  key: string
+}
+
+/** An answer as it is repeated. */
+export interface Answer {
+  status: number
+  /** Lower-case names. */
+  headers: Record<string, string>
+  body?: string
+}
+
+/** How an attempt ended. */
+export type End = { kind: 'free' } | { kind: 'unknown' } | { kind: 'done'; answer: Answer; fingerprint: string | undefined }
+
+/** A claim that this process holds. */
+export interface Attempt {
+  readonly id: string
+  /** Writes down that the call leaves now. False: the claim was lost, nothing may leave. Throws when the store is away. */
+  sending(fingerprint: string | undefined): Promise<boolean>
+  /** Writes down how it ended; when the store is away, now and again until it is back. */
+  end(end: End): Promise<void>
+}
+
+/** What is known of a key that was claimed before. */
+export interface Known {
+  readonly id: string
+  readonly state: State
+  readonly fingerprint: string | undefined
+  /** The answer of a record that is `done`. */
+  answer(): Promise<Answer>
+}
+
+/** A record as operators see it. */
+export interface IdempotencyRecord {
+  id: string
+  tenantId: string
+  keyId: string
+  operation: string
+  state: State
+  createdAt: string
+  expiresAt: string | undefined
+}
+
+/** How an operator settles a record: it had its effect (and what to answer from now on), or it was never sent. */
+export type Settlement = { outcome: 'done'; answer: Answer } | { outcome: 'not-sent' }
+
+export interface IdempotencyOptions {
+  /** How long answers are kept, in milliseconds. */
+  ttl: number
+  /** How long a claim outlives its process, in milliseconds. */
+  lease: number
+}
+
+export interface Idempotency {
+  /** Claims a key, or tells what is known of it. Throws when the store is away. */
+  claim(claim: Claim, fingerprint: string | undefined): Promise<{ attempt: Attempt } | { known: Known }>
+  /** Renews what this process holds, and writes what could not be written before. To be called thrice a lease. */
+  renew(): Promise<void>
+  /** Frees what has expired and settles what dead processes held, in batches. How many records that were. */
+  sweep(): Promise<{ expired: number; freed: number; unknown: number }>
+  record(id: string): Promise<IdempotencyRecord | undefined>
+  /** Records by state, oldest first. `after`: the id of one, for the page after it. */
+  list(query: { state?: State; tenantId?: string; after?: string; limit?: number }): Promise<{ items: IdempotencyRecord[]; next?: string }>
+  /** Settles an `unknown` record by hand; within `database`, such as a transaction. False when it is not `unknown` (any more). */
+  settle(
+    id: string,
+    settlement: Settlement,
+    within?: (settle: (database: Kysely<never>) => Promise<boolean>) => Promise<boolean>
+  ): Promise<boolean>
+  /** Resolves when this process holds nothing any more, or after so many milliseconds. */
+  idle(timeout: number): Promise<void>
+}
+
+const batch = 500
+const defaultPage = 100
+const largestPage = 1000
+/** Who owns what an operator has settled: no process. */
+const settled = 'settled'
+
+const slotOf = ({ tenantId, keyId, operation, key }: Claim): string =>
+  hash('sha256', JSON.stringify([tenantId, keyId, operation, key]), 'base64url')
+
+/** An answer belongs to its record and to the request that it answers. */
+const placeOf = (row: Pick<Row, 'tenant_id' | 'id' | 'slot' | 'fingerprint'>): Place => [
+  'idempotency',
+  row.tenant_id,
+  row.id,
+  row.slot,
+  row.fingerprint ?? ''
+]
+
+const recordOf = (row: Omit<Row, 'slot' | 'sealed' | 'owner'>): IdempotencyRecord => ({
+  id: row.id,
+  tenantId: row.tenant_id,
+  keyId: row.key_id,
+  operation: row.operation,
+  state: row.state,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at ?? undefined
+})
+
+const columns = ['id', 'tenant_id', 'key_id', 'operation', 'state', 'fingerprint', 'created_at', 'lease_until', 'expires_at'] as const
+
+interface Held {
+  row: Pick<Row, 'id' | 'slot' | 'tenant_id' | 'owner'>
+  end?: End
+}
+
+/** The records in a store's database. */
+export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open'>, { ttl, lease }: IdempotencyOptions): Idempotency {
+  const database = store.database as unknown as Kysely<Tables>
+  const held = new Map<string, Held>()
+  let waiting: (() => void)[] = []
+  let renewing = false
+  const process = randomUUID()
+  let attempts = 0
+  const inFuture = (ms: number): string => new Date(Date.now() + ms).toISOString()
+  const now = (): string => inFuture(0)
+
+  const sealAnswer = (row: Pick<Row, 'tenant_id' | 'id' | 'slot' | 'fingerprint'>, answer: Answer): Promise<string> =>
+    store.seal(row.tenant_id, Buffer.from(JSON.stringify(answer)), placeOf(row))
+
+  const letGo = ({ owner }: Held['row']): void => {
+    held.delete(owner)
+    if (held.size > 0) return
+    for (const resolve of waiting) resolve()
+    waiting = []
+  }
+
+  /** Writes an end, once or again: a row that has another owner by now stays as it is. */
+  const write = async ({ row, end }: Held): Promise<void> => {
+    if (!end) return
+    if (end.kind === 'free')
+      await database
+        .deleteFrom('idempotency')
+        .where('id', '=', row.id)
+        .where('owner', '=', row.owner)
+        .where('state', 'in', ['started', 'sent', 'unknown'])
+        .execute()
+    else if (end.kind === 'unknown')
+      await database
+        .updateTable('idempotency')
+        .set({ state: 'unknown' })
+        .where('id', '=', row.id)
+        .where('owner', '=', row.owner)
+        .where('state', '=', 'sent')
+        .execute()
+    else {
+      const fingerprint = end.fingerprint ?? null
+      const sealed = await sealAnswer({ ...row, fingerprint }, end.answer)
+      // Also from `unknown`: others took this process for dead, but it has the answer.
+      await database
+        .updateTable('idempotency')
+        .set({ state: 'done', fingerprint, sealed, expires_at: inFuture(ttl) })
+        .where('id', '=', row.id)
+        .where('owner', '=', row.owner)
+        .where('state', 'in', ['started', 'sent', 'unknown'])
+        .execute()
+    }
+    letGo(row)
+  }
+
+  const hold = (row: Held['row']): Attempt => {
+    const entry: Held = { row }
+    held.set(row.owner, entry)
+    return {
+      id: row.id,
+      async sending(fingerprint) {
+        const { numUpdatedRows } = await database
+          .updateTable('idempotency')
+          .set({ state: 'sent', lease_until: inFuture(lease), ...(fingerprint === undefined ? {} : { fingerprint }) })
+          .where('id', '=', row.id)
+          .where('owner', '=', row.owner)
+          .where('state', '=', 'started')
+          .executeTakeFirst()
+        return numUpdatedRows === 1n
+      },
+      async end(end) {
+        entry.end = end
+        try {
+          await write(entry)
+        } catch {
+          // `renew` tries again.
+        }
+      }
+    }
+  }
+
+  const knownOf = (row: Row): Known => ({
+    id: row.id,
+    state: row.state,
+    fingerprint: row.fingerprint ?? undefined,
+    answer: async () => JSON.parse((await store.open(row.tenant_id, row.sealed ?? '', placeOf(row))).toString()) as Answer
+  })
+
+  /** Rows in batches, so that no statement holds many. */
+  const inBatches = async (step: () => Promise<bigint>): Promise<number> => {
+    for (let total = 0; ; ) {
+      const changed = Number(await step())
+      total += changed
+      if (changed < batch) return total
+    }
+  }
+  const overdue = (state: State, column: 'lease_until' | 'expires_at') =>
+    database.selectFrom('idempotency').select('id').where('state', '=', state).where(column, '<=', now()).limit(batch)
+  const removeOverdue = (state: State, column: 'lease_until' | 'expires_at') =>
+    inBatches(async () => {
+      const { numDeletedRows } = await database
+        .deleteFrom('idempotency')
+        .where('id', 'in', overdue(state, column))
+        .where('state', '=', state)
+        .where(column, '<=', now())
+        .executeTakeFirst()
+      return numDeletedRows
+    })
+
+  return {
+    async claim(claim, fingerprint) {
+      const slot = slotOf(claim)
+      let last: Row | undefined
+      // Each round either claims the key, reads what is known of it, or meets somebody who was faster.
+      for (let round = 0; round < 5; round++) {
+        const row = { id: randomUUID(), slot, tenant_id: claim.tenantId, owner: `${process}.${++attempts}` }
+        const { numInsertedOrUpdatedRows } = await database
+          .insertInto('idempotency')
+          .values({
+            ...row,
+            key_id: claim.keyId,
+            operation: claim.operation,
+            state: 'started',
+            fingerprint: fingerprint ?? null,
+            sealed: null,
+            created_at: now(),
+            lease_until: inFuture(lease),
+            expires_at: null
+          })
+          .onConflict(conflict => conflict.column('slot').doNothing())
+          .executeTakeFirstOrThrow()
+        if (numInsertedOrUpdatedRows === 1n) return { attempt: hold(row) }
+        last = await database.selectFrom('idempotency').selectAll().where('slot', '=', slot).executeTakeFirst()
+        if (!last) continue
+        const { id, owner, state, lease_until } = last
+        const at = now()
+        if (state === 'done' && last.expires_at! <= at) {
+          await database.deleteFrom('idempotency').where('id', '=', id).where('state', '=', 'done').where('expires_at', '<=', at).execute()
+          continue
+        }
+        const dead = lease_until <= at
+        const other = fingerprint !== undefined && last.fingerprint !== null && last.fingerprint !== fingerprint
+        if (dead && state === 'started' && !other) {
+          const { numUpdatedRows } = await database
+            .updateTable('idempotency')
+            .set({ owner: row.owner, fingerprint: fingerprint ?? null, lease_until: inFuture(lease) })
+            .where('id', '=', id)
+            .where('owner', '=', owner)
+            .where('state', '=', 'started')
+            .where('lease_until', '=', lease_until)
+            .executeTakeFirst()
+          if (numUpdatedRows === 1n) return { attempt: hold({ ...row, id }) }
+          continue
+        }
+        if (dead && state === 'sent') {
+          await database
+            .updateTable('idempotency')
+            .set({ state: 'unknown' })
+            .where('id', '=', id)
+            .where('owner', '=', owner)
+            .where('state', '=', 'sent')
+            .where('lease_until', '=', lease_until)
+            .execute()
+          continue
+        }
+        return { known: knownOf(last) }
+      }
+      if (!last) throw new Error('the record of an idempotency key comes and goes')
+      return { known: knownOf(last) }
+    },
+
+    async renew() {
+      if (renewing || held.size === 0) return
+      renewing = true
+      try {
+        const running: Held['row'][] = []
+        for (const entry of [...held.values()]) {
+          if (entry.end) await write(entry)
+          else running.push(entry.row)
+        }
+        for (let at = 0; at < running.length; at += batch) {
+          const some = running.slice(at, at + batch)
+          await database
+            .updateTable('idempotency')
+            .set({ lease_until: inFuture(lease) })
+            .where(
+              'id',
+              'in',
+              some.map(({ id }) => id)
+            )
+            .where(
+              'owner',
+              'in',
+              some.map(({ owner }) => owner)
+            )
+            .where('state', 'in', ['started', 'sent'])
+            .execute()
+        }
+      } catch {
+        // The store is away: the next round tries again.
+      } finally {
+        renewing = false
+      }
+    },
+
+    async sweep() {
+      return {
+        expired: await removeOverdue('done', 'expires_at'),
+        freed: await removeOverdue('started', 'lease_until'),
+        unknown: await inBatches(async () => {
+          const { numUpdatedRows } = await database
+            .updateTable('idempotency')
+            .set({ state: 'unknown' })
+            .where('id', 'in', overdue('sent', 'lease_until'))
+            .where('state', '=', 'sent')
+            .where('lease_until', '<=', now())
+            .executeTakeFirst()
+          return numUpdatedRows
+        })
+      }
+    },
+
+    async record(id) {
+      const row = await database.selectFrom('idempotency').select(columns).where('id', '=', id).executeTakeFirst()
+      return row && recordOf(row)
+    },
+
+    async list({ state, tenantId, after, limit = defaultPage }) {
+      const size = Math.min(Math.max(1, limit), largestPage)
+      let query = database
+        .selectFrom('idempotency')
+        .select(columns)
+        .orderBy('created_at')
+        .orderBy('id')
+        .limit(size + 1)
+      if (state !== undefined) query = query.where('state', '=', state)
+      if (tenantId !== undefined) query = query.where('tenant_id', '=', tenantId)
+      if (after !== undefined) {
+        const from = database.selectFrom('idempotency').select('created_at').where('id', '=', after)
+        query = query.where(({ eb, or, and }) =>
+          or([eb('created_at', '>', from), and([eb('created_at', '=', from), eb('id', '>', after)])])
+        )
+      }
+      const rows = await query.execute()
+      const items = rows.slice(0, size).map(recordOf)
+      return rows.length > size ? { items, next: items.at(-1)!.id } : { items }
+    },
+
+    async settle(id, settlement, within = settle => settle(database as unknown as Kysely<never>)) {
+      const row = await database.selectFrom('idempotency').selectAll().where('id', '=', id).executeTakeFirst()
+      if (row?.state !== 'unknown') return false
+      // Sealed before a transaction begins: it may have to read the tenant's data key.
+      const sealed = settlement.outcome === 'done' ? await sealAnswer(row, settlement.answer) : ''
+      return within(async connection => {
+        const inside = connection as unknown as Kysely<Tables>
+        if (settlement.outcome === 'not-sent') {
+          const { numDeletedRows } = await inside
+            .deleteFrom('idempotency')
+            .where('id', '=', id)
+            .where('state', '=', 'unknown')
+            .executeTakeFirst()
+          return numDeletedRows === 1n
+        }
+        const { numUpdatedRows } = await inside
+          .updateTable('idempotency')
+          .set({ state: 'done', owner: settled, sealed, expires_at: inFuture(ttl) })
+          .where('id', '=', id)
+          .where('state', '=', 'unknown')
+          .executeTakeFirst()
+        return numUpdatedRows === 1n
+      })
+    },
+
+    async idle(timeout) {
+      if (held.size === 0) return
+      const { promise, resolve } = Promise.withResolvers<void>()
+      waiting.push(resolve)
+      const timer = setTimeout(resolve, timeout)
+      await promise
+      clearTimeout(timer)
+    }
+  }
+}
