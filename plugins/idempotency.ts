@@ -36,7 +36,9 @@ export interface Attempt {
 
 /** How often expired records are looked for, in milliseconds. */
 const sweepInterval = 60_000
+/** As first answers have them. */
 const json = 'application/json; charset=utf-8'
+const problemJson = 'application/problem+json'
 
 /** Requests with an `Idempotency-Key` have their effect once: every POST of the catalogue takes one. Those without pay nothing for it. */
 export default fp(
@@ -193,7 +195,7 @@ export default fp(
       counts.answered++
       const { status, headers } = problem
       const body = JSON.stringify(problemBody(problem, requestId, base))
-      const answer = { status, headers: { ...headers, 'content-type': 'application/problem+json' }, body }
+      const answer = { status, headers: { ...headers, 'content-type': problemJson }, body }
       await attempt.end({ kind: 'done', answer, fingerprint })
       return error
     }
@@ -225,7 +227,10 @@ function answerOf(reply: FastifyReply, body: unknown, { endpoint }: Operation): 
   return body === undefined ? { status, headers } : { status, headers: { ...headers, 'content-type': json }, body: JSON.stringify(body) }
 }
 
-const send = (reply: FastifyReply, { status, headers, body }: Answer): FastifyReply => reply.code(status).headers(headers).send(body)
+const asIs = (text: unknown) => text as string
+
+const send = (reply: FastifyReply, { status, headers, body }: Answer): FastifyReply =>
+  reply.code(status).headers(headers).serializer(asIs).send(body)
 
 /** How the outcome of an operation can be found out: in our words where an operation of ours does it. */
 function settlementOf({ class: { reconcile } }: Operation, operations: readonly Operation[]): Omit<Settle, 'id'> | undefined {

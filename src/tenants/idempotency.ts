@@ -1,6 +1,8 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
-import type { Store } from './store.ts'
+import { writeEntry } from './audit.ts'
+import type { Tables as StoreTables } from './schema.ts'
+import type { Actor, Store } from './store.ts'
 import type { Place } from './vault.ts'
 
 /**
@@ -104,12 +106,8 @@ export interface Idempotency {
   record(id: string): Promise<IdempotencyRecord | undefined>
   /** Records by state, oldest first. `after`: the id of one, for the page after it. */
   list(query: { state?: State; tenantId?: string; after?: string; limit?: number }): Promise<{ items: IdempotencyRecord[]; next?: string }>
-  /** Settles an `unknown` record by hand; within `database`, such as a transaction. False when it is not `unknown` (any more). */
-  settle(
-    id: string,
-    settlement: Settlement,
-    within?: (settle: (database: Kysely<never>) => Promise<boolean>) => Promise<boolean>
-  ): Promise<boolean>
+  /** Settles an `unknown` record by hand, with an audit entry. It may not be `unknown` (any more). */
+  settle(id: string, settlement: Settlement, actor: Actor): Promise<'settled' | 'not-unknown' | 'missing'>
   /** Resolves when this process holds nothing any more, or after so many milliseconds. */
   idle(timeout: number): Promise<void>
 }
@@ -396,28 +394,32 @@ export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open
       return rows.length > size ? { items, next: items.at(-1)!.id } : { items }
     },
 
-    async settle(id, settlement, within = settle => settle(database as unknown as Kysely<never>)) {
+    async settle(id, settlement, actor) {
       const row = await database.selectFrom('idempotency').selectAll().where('id', '=', id).executeTakeFirst()
-      if (row?.state !== 'unknown') return false
-      // Sealed before a transaction begins: it may have to read the tenant's data key.
-      const sealed = settlement.outcome === 'done' ? await sealAnswer(row, settlement.answer) : ''
-      return within(async connection => {
-        const inside = connection as unknown as Kysely<Tables>
-        if (settlement.outcome === 'not-sent') {
-          const { numDeletedRows } = await inside
-            .deleteFrom('idempotency')
-            .where('id', '=', id)
-            .where('state', '=', 'unknown')
-            .executeTakeFirst()
-          return numDeletedRows === 1n
-        }
-        const { numUpdatedRows } = await inside
+      if (row?.state !== 'unknown') return row ? 'not-unknown' : 'missing'
+      // Sealed before the transaction begins: it may have to read the tenant's data key.
+      const sealed = settlement.outcome === 'done' ? await sealAnswer(row, settlement.answer) : null
+      return database.transaction().execute(async transaction => {
+        const { numUpdatedRows } = await transaction
           .updateTable('idempotency')
           .set({ state: 'done', owner: settled, sealed, expires_at: inFuture(ttl) })
           .where('id', '=', id)
           .where('state', '=', 'unknown')
           .executeTakeFirst()
-        return numUpdatedRows === 1n
+        if (numUpdatedRows !== 1n) return 'not-unknown'
+        if (settlement.outcome === 'not-sent') await transaction.deleteFrom('idempotency').where('id', '=', id).execute()
+        await writeEntry(transaction as unknown as Kysely<StoreTables>, {
+          actor,
+          action: 'idempotency.settle',
+          tenantId: row.tenant_id,
+          target: id,
+          detail: {
+            outcome: settlement.outcome,
+            operation: row.operation,
+            ...(settlement.outcome === 'done' ? { status: settlement.answer.status } : {})
+          }
+        })
+        return 'settled'
       })
     },
 
