@@ -82,7 +82,7 @@ export default fp(
       } catch (error) {
         counts['store-away']++
         throw new Problem(
-          'service-unavailable',
+          'store-unavailable',
           'Without its database Voxgate cannot tell whether this request was made before. Nothing was sent.',
           {
             cause: error

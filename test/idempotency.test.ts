@@ -418,7 +418,7 @@ onEveryDatabase(t, 'without its store nothing is sent', async (t, database) => {
   const { sms, app } = await serve(t, house)
   await sms('warm')
   await database.exec('alter table idempotency rename to away')
-  const away = { status: 503, retryAfter: /^\d+$/, body: { code: 'service-unavailable', retryable: true } }
+  const away = { status: 503, retryAfter: /^\d+$/, body: { code: 'store-unavailable', retryable: true } }
   t.match(await sms('away', 'away'), away)
   await database.exec('alter table away rename to idempotency')
   t.equal(upstream.count('away'), 0)
