@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { maxId } from '../schemas/common.ts'
 import { type ProblemType, problemTypes } from '../src/problem.ts'
 
 export interface DocsOptions {
@@ -59,12 +60,13 @@ interface Body {
 interface DocumentedOperation {
   responses?: Record<string, object>
   parameters?: Parameter[]
+  'x-voximplant-method'?: string
   requestBody?: Body
 }
 
 interface Documented {
   paths?: Record<string, Record<string, DocumentedOperation>>
-  components?: { responses?: Record<string, object> }
+  components?: { responses?: Record<string, object>; parameters?: Record<string, object> }
 }
 
 /**
@@ -113,12 +115,28 @@ const withoutMediaTypes = <T>(document: T): T =>
     return schema
   })
 
+/** Every operation of the upstream takes it: said once, and referred to. */
+const childAccount = {
+  in: 'header',
+  name: 'Voxgate-Child-Account',
+  required: false,
+  description:
+    "Makes the call for this child account of the tenant's account. Only for keys that are allowed it; such calls are written to the audit log.",
+  schema: { type: 'integer', minimum: 1, maximum: maxId, examples: [7654321] }
+}
+
 /** Puts the shared problem responses in place of their marks. */
 function finish(document: Documented): Documented {
+  let childAccounts = false
   const used = new Map<string, object>()
   for (const item of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(item)) {
       if (operation.parameters) operation.parameters = tidyParameters(operation.parameters)
+      if (operation['x-voximplant-method']) {
+        const shared = { $ref: '#/components/parameters/ChildAccount' } as unknown as Parameter
+        operation.parameters = [...(operation.parameters ?? []), shared]
+        childAccounts = true
+      }
       tidyBody(operation)
       for (const [status, response] of Object.entries(operation.responses ?? {})) {
         const types = (response as { description?: string }).description?.match(/^problem:(.+)$/)?.[1]?.split(',') as
@@ -135,6 +153,7 @@ function finish(document: Documented): Documented {
     ...document,
     components: {
       ...document.components,
+      ...(childAccounts ? { parameters: { ChildAccount: childAccount } } : {}),
       responses: Object.fromEntries([...used].sort(([a], [b]) => (a < b ? -1 : 1)))
     }
   }

@@ -23,7 +23,7 @@ import {
   TenantId
 } from '../schemas/tenant.ts'
 import { type Administrator, etagOf } from '../src/admin/administration.ts'
-import { Problem, type ProblemType } from '../src/problem.ts'
+import { type ProblemType, problemTypes } from '../src/problem.ts'
 import { validatorCompiler } from '../src/validation.ts'
 
 /** The admin API: tenants, their credentials and keys, the audit log, the master key. Behind tokens of its own, out of reach of tenants' keys. */
@@ -71,7 +71,7 @@ const list = (item: TSchema, description: string, next?: string) =>
 const etag = { ETag: 'The state of the tenant, for `If-Match`.' }
 const location = { Location: 'The address of what was made.' }
 const ifMatch = Type.Object({
-  'if-match': maybe(
+  'If-Match': maybe(
     text('The `ETag` that the tenant must still have; otherwise nothing is changed.', {
       minLength: 1,
       maxLength: 1000,
@@ -162,7 +162,7 @@ const routes: readonly AdminRoute[] = [
     body: NewCredentials,
     readsBody: true,
     answer: { 200: json(ref(Credentials), 'What is told of them from now on.') },
-    problems: ['private-key-unusable', 'credentials-unverified'],
+    problems: ['malformed-body', 'private-key-unusable', 'credentials-of-another-account', 'credentials-refused', 'credentials-unverified'],
     handler: (admin, request) =>
       admin.putCredentials(request.actor, paramsOf(request).tenantId, request.body, request.query as { verify?: boolean })
   },
@@ -305,10 +305,19 @@ function schemaOf({ http, id, summary, description, query, body, headers, answer
     ...(headers ? { headers } : {}),
     response: {
       ...answer,
-      ...Object.fromEntries(types.map(type => [new Problem(type, '').status, { description: `problem:${type}` }]))
+      ...problemResponses(types)
     }
   } as FastifySchema
 }
+
+/** By status: kinds of problem that share one are told apart by their examples. */
+const problemResponses = (types: readonly ProblemType[]): Record<string, object> =>
+  Object.fromEntries(
+    Object.entries(Object.groupBy(new Set(types), type => problemTypes[type].status)).map(([status, kinds]) => [
+      status,
+      { description: `problem:${kinds!.join()}` }
+    ])
+  )
 
 /** The routes of the admin API. Without an administrator they are only described. @param base the path the service is mounted under */
 export const adminRoutes = (admin: Administrator | undefined, base = ''): RouteOptions[] =>

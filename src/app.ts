@@ -106,7 +106,7 @@ const registerAdmin = (app: FastifyInstance, options: AppOptions) =>
 export async function build(options: AppOptions): Promise<FastifyInstance> {
   const { config, store, origin, ca } = options
   const base = config.BASE_PATH
-  const withAdmin = (options.adminTokens ?? []).length > 0 && config.ADMIN_PORT === ''
+  const withAdmin = (options.adminTokens ?? []).length > 0 && config.ADMIN_PORT === 0
   const app = await createServer(
     options,
     withAdmin ? { nouns: [...new Set([...nouns, ...adminNouns])], tags: [...tags, adminTag] } : { nouns, tags }

@@ -88,11 +88,7 @@ export const settings = Type.Object({
       'Who may use `/admin`: `id:token`, several separated by commas, each token of 32 characters or more (`openssl rand -base64 32`). In production `/admin` is off without it; else one is made in DATA_DIR'
   }),
   ADMIN_TOKEN_FILE: Type.String({ default: '', description: 'A file that holds ADMIN_TOKEN' }),
-  ADMIN_PORT: Type.String({
-    default: '',
-    pattern: '^(|[1-9]\\d{0,4}|0)$',
-    description: 'A port of its own for `/admin`, which the other port then does not serve'
-  }),
+  ADMIN_PORT: port('A port of its own for `/admin`, which the other port then does not serve; 0 for none', 0),
   ADMIN_HOST: Type.String({ default: '127.0.0.1', description: 'The address ADMIN_PORT listens on' }),
   VOXIMPLANT_API: Type.String({
     default: '',

@@ -42,7 +42,7 @@ async function start(): Promise<void> {
     adminTokens
   }
   const app = await build(options)
-  const admin = config.ADMIN_PORT !== '' && adminTokens.length > 0 ? await buildAdmin(options) : undefined
+  const admin = config.ADMIN_PORT !== 0 && adminTokens.length > 0 ? await buildAdmin(options) : undefined
 
   const metricsServer = config.METRICS_PORT === 0 ? undefined : await listenForMetrics(app.metrics, config.HOST, config.METRICS_PORT)
   closeWithGrace({ delay: grace }, async ({ err }) => {
@@ -53,7 +53,7 @@ async function start(): Promise<void> {
     await app.close()
     await embedded?.sandbox.close()
   })
-  await admin?.listen({ host: config.ADMIN_HOST, port: Number(config.ADMIN_PORT) })
+  await admin?.listen({ host: config.ADMIN_HOST, port: config.ADMIN_PORT })
   await app.listen({ host: config.HOST, port: config.PORT })
 
   const addressOf = ({ server }: typeof app) => `http://localhost:${(server.address() as { port: number }).port}${config.BASE_PATH}`

@@ -176,7 +176,9 @@ class Published {
       value = (value as Record<string, unknown> | undefined)?.[segment.replace(/~1/g, '/').replace(/~0/g, '~')]
     if (typeof value !== 'object' || value === null) throw new Error(`the document has nothing at ${pointer}`)
     const { $ref } = value as { $ref?: string }
-    return $ref?.startsWith('#/components/responses/') ? this.at($ref.slice(1)) : { pointer, value: value as Record<string, unknown> }
+    return $ref && /^#\/components\/(?:responses|parameters)\//.test($ref)
+      ? this.at($ref.slice(1))
+      : { pointer, value: value as Record<string, unknown> }
   }
 
   /** The validator of the schema at a JSON Pointer. */
@@ -280,10 +282,11 @@ t.test('every schema of the document compiles', async t => {
   for (const [path, verbs] of Object.entries(paths)) {
     for (const [verb, { parameters = [], requestBody, responses }] of Object.entries(verbs)) {
       const base = `/paths/${escapePointer(path)}/${verb}`
-      for (const [i, { content = {} }] of parameters.entries()) {
-        const types = Object.keys(content)
-        if (types.length === 0) compile(`${base}/parameters/${i}/schema`)
-        for (const type of types) compile(`${base}/parameters/${i}/content/${escapePointer(type)}/schema`)
+      for (const i of parameters.keys()) {
+        const { pointer, value } = published.at(`${base}/parameters/${i}`)
+        const types = Object.keys((value.content as object | undefined) ?? {})
+        if (types.length === 0) compile(`${pointer}/schema`)
+        for (const type of types) compile(`${pointer}/content/${escapePointer(type)}/schema`)
       }
       for (const type of Object.keys(requestBody?.content ?? {})) compile(`${base}/requestBody/content/${escapePointer(type)}/schema`)
       for (const status of Object.keys(responses)) {
