@@ -67,7 +67,7 @@ export default fp(
       await Promise.all(settling)
     })
   },
-  { name: 'audit', dependencies: ['tenants', 'auth'] }
+  { name: 'audit', dependencies: ['tenants'] }
 )
 
 /** A request's fields: path, query, and a body unless that is a file. */

@@ -38,7 +38,7 @@ interface AdminRoute {
   http: `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} /admin/${string}`
   id: string
   summary: string
-  description?: string
+  description: string
   query?: TSchema
   body?: TSchema
   headers?: TSchema
@@ -91,6 +91,7 @@ const routes: readonly AdminRoute[] = [
     http: 'POST /admin/tenants',
     id: 'createTenant',
     summary: 'Create a tenant',
+    description: 'A tenant is one Voximplant account. Give it credentials and API keys next.',
     body: NewTenant,
     answer: { 201: json(ref(Tenant), 'The tenant that was made.', { ...location, ...etag }) },
     problems: ['tenant-exists'],
@@ -116,6 +117,7 @@ const routes: readonly AdminRoute[] = [
     http: 'GET /admin/tenants/:tenantId',
     id: 'getTenant',
     summary: 'Get a tenant',
+    description: 'The tenant with its settings, and its `ETag`.',
     answer: { 200: json(ref(Tenant), 'The tenant.', etag) },
     async handler(admin, request, reply) {
       const tenant = await admin.tenant(paramsOf(request).tenantId)
@@ -211,6 +213,7 @@ const routes: readonly AdminRoute[] = [
     http: 'GET /admin/tenants/:tenantId/keys/:keyId',
     id: 'getApiKey',
     summary: 'Get an API key',
+    description: 'What is kept of it: everything but its secret.',
     answer: { 200: json(ref(ApiKey), 'The key, without its secret.') },
     handler: (admin, request) => admin.key(paramsOf(request).tenantId, paramsOf(request).keyId)
   },
@@ -246,6 +249,7 @@ const routes: readonly AdminRoute[] = [
     http: 'GET /admin/scopes',
     id: 'listScopes',
     summary: 'List the scopes that keys can have',
+    description: 'They follow from the operations: section and verb, and what stands apart.',
     answer: { 200: list(ref(Scope), 'Every scope, with the operations that need it.') },
     handler: admin => admin.scopes()
   },
@@ -276,6 +280,7 @@ const routes: readonly AdminRoute[] = [
     http: 'GET /admin/rotate-master-key',
     id: 'getMasterKeyRotation',
     summary: 'Get how far the rotation of the master key is',
+    description: 'The counts are of the database; the state is of the process that answers.',
     answer: { 200: json(ref(MasterKeyRotation), 'How far it is.') },
     handler: admin => admin.masterKey()
   }
@@ -297,7 +302,7 @@ function schemaOf({ http, id, summary, description, query, body, headers, answer
     operationId: id,
     tags: [adminTag.name],
     summary,
-    ...(description ? { description } : {}),
+    description,
     security: [{ adminToken: [] }],
     params: strict(Object.fromEntries(inPath.map(name => [name, pathParams[name]!]))),
     querystring: query ?? strict({}),

@@ -121,6 +121,8 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
     concurrency: config.TENANT_CONCURRENCY,
     sessions: config.SESSION_CONCURRENCY
   })
+  // Before the next one, which repeats answers without calling again: what is not done is not written down.
+  await app.register(audit)
   await app.register(idempotency, {
     operations,
     base,
@@ -140,7 +142,6 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
     async api => {
       await api.register(auth)
       api.addHook('onRequest', api.limits.caller)
-      await api.register(audit)
       for (const operation of operations) if (!operation.upload) api.route(toRoute(operation, id => byId.get(id)!, base))
       await api.register(uploads, { operations: operations.filter(operation => operation.upload), base, limit: config.UPLOAD_LIMIT })
     },

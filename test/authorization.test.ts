@@ -361,7 +361,14 @@ onEveryDatabase(t, 'calls that can do harm are written down', async (t, database
     t.equal(entries.length, before + 1, `${name}: one entry`)
     t.match(entries[0], { action, tenantId: 'tenant-1', outcome, actor: { kind: 'key', address: '127.0.0.1' }, detail }, name)
   }
-  t.match((await entriesOf(service, 'call.createAdminUser'))[0], { actor: { requestId: 'audit-request-1' } })
+  const again = { 'idempotency-key': 'audited-once' }
+  const admin = { adminUserName: 'mallory', adminUserDisplayName: 'M', adminUserPassword: 'Canary-Passw0rd!' }
+  const times = (await entriesOf(service)).length
+  t.equal((await call('POST', '/admin-users', admin, { headers: again })).status, 201)
+  t.equal((await call('POST', '/admin-users', admin, { headers: again })).headers['idempotency-replayed'], 'true')
+  await settled(service)
+  t.equal((await entriesOf(service)).length, times + 1, 'an answer that is repeated is not a call')
+  t.match((await entriesOf(service, 'call.createAdminUser'))[1], { actor: { requestId: 'audit-request-1' } })
   const before = (await entriesOf(service)).length
   await call('PATCH', `${users}/${three}`, { userDisplayName: 'Canary Name' })
   t.equal((await entriesOf(service)).length, before, 'the same call without that value is not')
