@@ -12,6 +12,14 @@ import {
 import { AuditEntry, AuditFilter, type AuditFilter as AuditFilterInput } from '../schemas/audit-entry.ts'
 import { integer, maybe, ref, strict, text } from '../schemas/common.ts'
 import { CredentialOptions, Credentials, NewCredentials } from '../schemas/credentials.ts'
+import {
+  IdempotencyFilter,
+  type IdempotencyFilter as IdempotencyFilterInput,
+  IdempotencyRecord,
+  IdempotencySettlement,
+  type IdempotencySettlement as IdempotencySettlementInput,
+  RecordId
+} from '../schemas/idempotency-record.ts'
 import { MasterKeyRotation } from '../schemas/master-key.ts'
 import { Scope } from '../schemas/scope.ts'
 import {
@@ -264,6 +272,30 @@ const routes: readonly AdminRoute[] = [
     handler: (admin, request) => admin.auditLog(request.query as AuditFilterInput)
   },
   {
+    http: 'GET /admin/idempotency',
+    id: 'listIdempotencyRecords',
+    summary: 'List requests with an Idempotency-Key',
+    description: 'Oldest first. Those in the state `unknown` wait for somebody who finds out what became of them, and settles them.',
+    query: IdempotencyFilter,
+    answer: { 200: list(ref(IdempotencyRecord), 'One page of the records.', 'after') },
+    handler: (admin, request) => admin.idempotency(request.query as IdempotencyFilterInput)
+  },
+  {
+    http: 'POST /admin/idempotency/:recordId/settle',
+    id: 'settleIdempotencyRecord',
+    summary: 'Say what became of a request whose outcome is unknown',
+    description:
+      'Look at the upstream first. With `done`, the key answers from now on as told here; with `not-sent` it is free, and the next request with it is sent.',
+    body: IdempotencySettlement,
+    answer: { 204: nothing('It is settled.') },
+    problems: ['nothing-to-settle'],
+    async handler(admin, request, reply) {
+      const { recordId } = request.params as { recordId: string }
+      await admin.settleIdempotency(request.actor, recordId, request.body as IdempotencySettlementInput)
+      reply.code(204)
+    }
+  },
+  {
     http: 'POST /admin/rotate-master-key',
     id: 'rotateMasterKey',
     summary: 'Wrap all data keys with the current master key',
@@ -286,7 +318,7 @@ const routes: readonly AdminRoute[] = [
   }
 ]
 
-const pathParams: Record<string, TSchema> = { tenantId: TenantId, keyId: KeyId }
+const pathParams: Record<string, TSchema> = { tenantId: TenantId, keyId: KeyId, recordId: RecordId }
 
 const always: readonly ProblemType[] = ['invalid-request', 'admin-token-required', 'rate-limited', 'internal-error', 'service-unavailable']
 

@@ -11,6 +11,7 @@ import * as callSession from './call-session.ts'
 import * as callerId from './caller-id.ts'
 import * as credentials from './credentials.ts'
 import * as historyReport from './history-report.ts'
+import * as idempotencyRecord from './idempotency-record.ts'
 import * as invoice from './invoice.ts'
 import * as keyValue from './key-value.ts'
 import * as masterKey from './master-key.ts'
@@ -63,7 +64,7 @@ const files: Record<string, unknown>[] = [
   whatsappNumber
 ]
 
-const adminFiles: Record<string, unknown>[] = [apiKey, auditEntry, credentials, masterKey, problem, scope, tenant]
+const adminFiles: Record<string, unknown>[] = [apiKey, auditEntry, credentials, idempotencyRecord, masterKey, problem, scope, tenant]
 
 const named = (files: Record<string, unknown>[]): TSchema[] =>
   files.flatMap(file => Object.values(file).filter((noun): noun is TSchema => typeof noun === 'object' && noun !== null && '$id' in noun))

@@ -134,6 +134,11 @@ export const problemTypes = {
     'There is such a tenant already',
     'Another tenant has this slug. Choose another, or change the one that is there.'
   ),
+  'nothing-to-settle': caller(
+    409,
+    'The request has an outcome',
+    'Only a request whose outcome is unknown can be settled. This one is still under way, or is settled already: read its record.'
+  ),
   'key-ended': caller(409, 'The API key has ended', 'The key is revoked, expired or rotated already. Make a new one in its place.'),
   'precondition-failed': caller(
     412,

@@ -449,7 +449,7 @@ t.test('what is described is what is served', async t => {
   )
     .filter(([path]) => path.startsWith('/admin/'))
     .flatMap(([, verbs]) => Object.values(verbs))
-  t.equal(administration.length, 17)
+  t.equal(administration.length, 19)
   for (const { tags, security, responses, summary } of administration) {
     t.same([tags, security], [['Administration'], [{ adminToken: [] }]], summary)
     for (const status of ['400', '401', '429', '500', '503']) t.ok(status in responses)

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import { readAdminTokens } from '../src/admin/tokens.ts'
 import { build, operations } from '../src/app.ts'
 import { openStore, type Store } from '../src/tenants/store.ts'
 import { createVault } from '../src/tenants/vault.ts'
@@ -601,6 +602,56 @@ onEveryDatabase(t, 'no answer and no key stands in the database', async (t, data
   t.ok(dump.includes('acme'))
   for (const canary of [secret, 'canary-8f3b2c', key, house.key, 'mediaSessionAccessSecureUrl']) t.notOk(isIn(canary), canary)
   t.match(await app.idempotency.list({ state: 'done' }), { items: [{ tenantId: 'acme' }] })
+})
+
+// ------------------------------------------------------------------------------------------------------------- administration
+
+onEveryDatabase(t, 'administrators settle over HTTP', async (t, database) => {
+  const house = await found(t, database)
+  const { upstream } = house
+  const token = randomBytes(32).toString('base64url')
+  const store = await openStore(database.dialect(), createVault(house.masterKey))
+  const app = await build({ config: testConfig(), store, origin: upstream.origin, adminTokens: readAdminTokens(`ops:${token}`) })
+  t.teardown(() => app.close())
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  const sms = (text: string) => post(address, house.key, '/sms-messages', message(text), { 'idempotency-key': text })
+  const listed = async (bearer: string, query: string) => {
+    const answer = await fetch(`${address}/admin/idempotency${query}`, { headers: { authorization: `Bearer ${bearer}` } })
+    return { status: answer.status, body: (await answer.json()) as { items: { id: string }[]; code?: string } }
+  }
+  const settle = (id: string, body: object, bearer = token) => post(address, bearer, `/admin/idempotency/${id}/settle`, body)
+  upstream.behave(({ response }) => response.destroy())
+  const ids = []
+  for (const text of ['one', 'two']) ids.push((await sms(text)).body.settle.id)
+  upstream.behave(({ act }) => act())
+
+  t.match(await listed(token, '?state=unknown'), {
+    status: 200,
+    body: { items: ids.map(id => ({ id, operation: 'sendSms', tenantId: 'acme' })) }
+  })
+  t.equal((await listed(house.key, '')).status, 401, "a tenant's key is no administrator's")
+  t.equal((await settle(ids[0], { outcome: 'not-sent' }, house.key)).status, 401)
+  for (const bad of [
+    {},
+    { outcome: 'maybe' },
+    { outcome: 'done', status: 404 },
+    { outcome: 'not-sent', body: {} },
+    { outcome: 'done', more: 1 }
+  ])
+    t.match(await settle(ids[0], bad), { status: 400, body: { code: 'invalid-request' } }, JSON.stringify(bad))
+  t.match(await settle(randomUUID(), { outcome: 'not-sent' }), { status: 404 })
+
+  t.equal((await settle(ids[0], { outcome: 'done', status: 201, body: { messageId: 4711 } })).status, 204)
+  t.match(await sms('one'), { status: 201, replayed: true, body: { messageId: 4711 } })
+  t.match(await settle(ids[0], { outcome: 'not-sent' }), { status: 409, body: { code: 'nothing-to-settle' } })
+  t.equal((await settle(ids[1], { outcome: 'not-sent' })).status, 204)
+  t.match(await sms('two'), { status: 201, replayed: false })
+  t.match(await listed(token, '?state=unknown'), { body: { items: [] } })
+  const { items } = await store.auditLog({ action: 'idempotency.settle' })
+  t.match(items, [
+    { actor: { kind: 'admin', id: 'ops' }, target: ids[1] },
+    { target: ids[0], detail: { outcome: 'done', status: 201 } }
+  ])
 })
 
 // ------------------------------------------------------------------------------------------------------------------- crashes

@@ -2,12 +2,14 @@ import { createPrivateKey, hash } from 'node:crypto'
 import type { ApiKey as ApiKeyView, CreatedApiKey, KeyRotation, NewApiKey } from '../../schemas/api-key.ts'
 import type { AuditEntry as AuditEntryView, AuditFilter } from '../../schemas/audit-entry.ts'
 import type { Credentials } from '../../schemas/credentials.ts'
+import type { IdempotencyFilter, IdempotencySettlement } from '../../schemas/idempotency-record.ts'
 import type { MasterKeyRotation } from '../../schemas/master-key.ts'
 import type { NewTenant, TenantChanges, Tenant as TenantView } from '../../schemas/tenant.ts'
 import { isNetwork } from '../networks.ts'
 import { Problem, type Violation } from '../problem.ts'
 import type { Scope } from '../scopes.ts'
 import { credentialsIn } from '../tenants/credentials.ts'
+import type { Answer, Idempotency, IdempotencyRecord } from '../tenants/idempotency.ts'
 import {
   type Actor,
   type ApiKey,
@@ -42,6 +44,10 @@ export interface Administrator {
   revokeKey(actor: Actor, tenantId: string | undefined, keyId: string): Promise<void>
   rotateKey(actor: Actor, tenantId: string | undefined, keyId: string, rotation: KeyRotation): Promise<CreatedApiKey>
   auditLog(filter: AuditFilter): Promise<{ items: AuditEntryView[]; next?: string }>
+  /** Requests with an Idempotency-Key. */
+  idempotency(filter: IdempotencyFilter): Promise<{ items: IdempotencyRecord[]; next?: string }>
+  /** Says what became of a request whose outcome is unknown. */
+  settleIdempotency(actor: Actor, id: string, settlement: IdempotencySettlement): Promise<void>
   /** Starts wrapping data keys anew, unless that is under way. `done` settles at its end. */
   rotateMasterKey(actor: Actor, onProgress?: (progress: MasterKeyProgress) => void): { done: Promise<void> }
   masterKey(): Promise<MasterKeyRotation>
@@ -59,6 +65,8 @@ export interface AdministratorOptions {
   origin: string
   check: Check
   scopes: readonly Scope[]
+  /** Requests with an Idempotency-Key. */
+  records: Idempotency
 }
 
 /** The ETag of a tenant as it is answered. */
@@ -67,7 +75,7 @@ export const etagOf = (tenant: TenantView): string => `"${hash('sha256', JSON.st
 const defaultPage = 100
 
 /** Puts what administrators do together. */
-export function createAdministrator({ store, origin, check, scopes }: AdministratorOptions): Administrator {
+export function createAdministrator({ store, origin, check, scopes, records }: AdministratorOptions): Administrator {
   const known = new Set(scopes.map(({ scope }) => scope))
   let rotation: Omit<MasterKeyRotation, 'current' | 'counts'> = { state: 'idle' }
   let rotating: Promise<void> | undefined
@@ -186,6 +194,19 @@ export function createAdministrator({ store, origin, check, scopes }: Administra
     async auditLog(filter) {
       const { items, next } = await store.auditLog(filter)
       return { items: items.map(viewOfEntry), ...(next ? { next } : {}) }
+    },
+
+    idempotency: filter => records.list(filter as Parameters<typeof records.list>[0]),
+    async settleIdempotency(actor, id, { outcome, status, body }) {
+      if (outcome === 'not-sent' && (status !== undefined || body !== undefined))
+        throw invalid([inBody(status === undefined ? '/body' : '/status', 'belongs to the outcome `done`')])
+      const answer: Answer =
+        body === undefined
+          ? { status: status ?? 204, headers: {} }
+          : { status: status ?? 200, headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(body) }
+      const settled = await records.settle(id, outcome === 'done' ? { outcome, answer } : { outcome: 'not-sent' }, actor)
+      if (settled === 'missing') throw new Problem('not-found', `There is no record ${id}.`)
+      if (settled === 'not-unknown') throw new Problem('nothing-to-settle', 'The outcome of this request is not unknown.')
     },
 
     rotateMasterKey(actor, onProgress) {

@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts'
 import { operations } from '../operations.ts'
 import { scopeTable } from '../scopes.ts'
+import { createIdempotency } from '../tenants/idempotency.ts'
 import type { Store } from '../tenants/store.ts'
 import { type Administrator, createAdministrator } from './administration.ts'
 import { createCheck } from './check.ts'
@@ -41,4 +42,10 @@ export const clientOptions = (config: Config, ca: string | undefined) => ({
 
 /** What administrators do, for the admin API and for the command line. */
 export const administrator = ({ config, store, origin, ca }: AdministratorSettings): Administrator =>
-  createAdministrator({ store, origin, check: createCheck(operations, clientOptions(config, ca)), scopes: scopeTable(operations) })
+  createAdministrator({
+    store,
+    origin,
+    check: createCheck(operations, clientOptions(config, ca)),
+    scopes: scopeTable(operations),
+    records: createIdempotency(store, { ttl: config.IDEMPOTENCY_TTL, lease: config.IDEMPOTENCY_LEASE })
+  })
