@@ -10,7 +10,8 @@ import { type Account, type Client, type ClientCounts, type ClientOptions, creat
 import { type Download, download } from '../src/voximplant/download.ts'
 import { meaningOf } from '../src/voximplant/errors.ts'
 import { createGate, type Gate, type GateOptions, type Lane } from '../src/voximplant/gate.ts'
-import { type FilePart, type Texts, upload } from '../src/voximplant/upload.ts'
+import { redact } from '../src/voximplant/redact.ts'
+import { type FilePart, upload } from '../src/voximplant/upload.ts'
 import { Unencodable } from '../src/voximplant/wire.ts'
 
 export interface VoximplantOptions {
@@ -102,7 +103,7 @@ export default fp(
             sending: operation.class.safe ? undefined : this.attempt?.sending
           })) as Answer
         } catch (error) {
-          throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
+          throw error instanceof Refusal ? problemOfRefusal(error, operation, account, form) : error
         } finally {
           gate.leave(lane)
         }
@@ -140,7 +141,7 @@ export default fp(
             drift
           })) as Answer
         } catch (error) {
-          throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
+          throw error instanceof Refusal ? problemOfRefusal(error, operation, account, before) : error
         } finally {
           gate.leave(lane)
         }
@@ -164,7 +165,7 @@ export default fp(
           return file
         } catch (error) {
           gate.leave(lane)
-          throw error instanceof Refusal ? problemOfRefusal(error, operation) : error
+          throw error instanceof Refusal ? problemOfRefusal(error, operation, account, call.form) : error
         }
       }
     )
@@ -187,7 +188,7 @@ function goneSignal(reply: FastifyReply): AbortSignal {
 }
 
 /** Fields as single parameters. `prefix`: a form to begin with. */
-function textsOf({ form, partOf }: Operation, input: Record<string, unknown>, prefix = ''): Texts {
+function textsOf({ form, partOf }: Operation, input: Record<string, unknown>, prefix = ''): URLSearchParams {
   try {
     return new URLSearchParams(
       form.fields.reduce((text, { name, write }) => (input[name] === undefined ? text : text + write(input[name])), prefix)
@@ -213,9 +214,13 @@ const inWords = (error: unknown, partOf: Operation['partOf']): unknown =>
 
 /** What a refusal means here: the field the upstream names, or that its code is about, is found among those that were sent. */
 function problemOfRefusal(
-  { code, message, fieldName, retryAfter }: Refusal,
-  { endpoint, form, partOf, class: facts, upload }: Operation
+  { code, message: said, fieldName, retryAfter }: Refusal,
+  operation: Operation,
+  { credential }: Account,
+  sent: string | URLSearchParams
 ): Problem {
+  const { endpoint, form, partOf, class: facts, upload } = operation
+  const message = redact(said, operation, credential, sent)
   const about = fieldName ?? /^INVALID_(\w+)$/.exec(meaningOf(code).name)?.[1]?.toLowerCase()
   const field = about === undefined ? undefined : form.fieldOf.get(about)
   const part = field === undefined ? undefined : partOf.get(field)

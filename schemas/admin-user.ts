@@ -9,6 +9,7 @@ export const AdminUserDisplayName = text('The name that others see; up to 255 ch
   examples: ['Ada Lovelace']
 })
 export const AdminUserPassword = text('The password: at least 6 characters. It is never answered.', {
+  writeOnly: true,
   minLength: 6,
   maxLength: 255,
   examples: ['Analytic4l-Engine']

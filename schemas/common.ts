@@ -100,10 +100,10 @@ export const formattedName = (description: string, pattern: string, words: strin
     [mark.expects]: `${words.replace(/\.$/, '').toLowerCase()}; not \`all\` or \`any\``
   })
 
-/** Free text. */
+/** Free text. `writeOnly`: a secret, which is never answered, logged or repeated in a message. */
 export const text = (
   description: string,
-  options: { maxLength?: number; minLength?: number; pattern?: string; format?: string } & Options = {}
+  options: { maxLength?: number; minLength?: number; pattern?: string; format?: string; writeOnly?: true } & Options = {}
 ) => Type.String({ ...options, description })
 
 /** true or false. */

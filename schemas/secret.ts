@@ -8,6 +8,7 @@ export const SecretName = formattedName(
   { examples: ['CRM_TOKEN'] }
 )
 export const SecretValue = text('What is kept secret; up to 8,192 characters.', {
+  writeOnly: true,
   minLength: 1,
   maxLength: 8192,
   examples: ['sk-4f9a1c']

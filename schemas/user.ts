@@ -16,7 +16,7 @@ export const UserDisplayName = text('The name that others see; up to 255 charact
 })
 export const UserPassword = text(
   'The password: at least 8 characters, with an upper-case and a lower-case letter, a digit and a special character. It is never answered.',
-  { minLength: 8, maxLength: 255, examples: ['Analytic4l-Engine'] }
+  { writeOnly: true, minLength: 8, maxLength: 255, examples: ['Analytic4l-Engine'] }
 )
 export const UserActive = flag('Whether the user may log in.')
 export const UserCustomData = text('Any text of your own.', { maxLength: 65535, examples: ['{"crm":42}'] })

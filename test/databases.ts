@@ -74,10 +74,10 @@ export async function postgresDatabase(t: Test): Promise<TestDatabase> {
     dump: () =>
       as(name, async client => {
         const { rows } = await client.query("select table_name from information_schema.tables where table_schema = 'public'")
-        const tables = await Promise.all(
-          rows.map(({ table_name }) => client.query(`select row_to_json(t)::text as row from "${table_name}" t`))
-        )
-        return tables.flatMap(table => table.rows.map(({ row }) => row)).join('\n')
+        const dumped: string[] = []
+        for (const { table_name } of rows)
+          dumped.push(...(await client.query(`select row_to_json(t)::text as row from "${table_name}" t`)).rows.map(({ row }) => row))
+        return dumped.join('\n')
       })
   }
 }

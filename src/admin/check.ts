@@ -2,6 +2,7 @@ import type { Operation } from '../endpoint.ts'
 import { Problem } from '../problem.ts'
 import { type Account, type Client, type ClientOptions, createClient, Refusal } from '../voximplant/client.ts'
 import { meaningOf } from '../voximplant/errors.ts'
+import { redact } from '../voximplant/redact.ts'
 
 /** What the upstream said of credentials that it accepts. */
 export interface Verdict {
@@ -55,6 +56,7 @@ async function checkAccount(client: Client, account: Account, accountInfo: Opera
     answered = (result as { accountId?: number } | undefined)?.accountId
   } catch (error) {
     if (!(error instanceof Refusal)) throw unverified(error)
+    error.message = redact(error.message, accountInfo, account.credential, '')
     const { type, name } = meaningOf(error.code)
     if (knowsThem.includes(type)) return
     if (notThem.includes(type)) throw unverified(error)
