@@ -125,9 +125,13 @@ export const settings = Type.Object({
     minimum: 0,
     maximum: 1,
     default: 0.2,
-    description: 'Of the calls so large a share may be tried again: of each tenant, and of those under way in the process'
+    description: 'Of the calls so large a share may be tried again: of each tenant, and of all in the process'
   }),
-  UPSTREAM_RETRY_BURST: Type.Integer({ minimum: 1, default: 10, description: 'So many may always be, at once' }),
+  UPSTREAM_RETRY_BURST: Type.Integer({
+    minimum: 1,
+    default: 10,
+    description: 'So many of a tenant may be at once, beyond that; five times as many of all'
+  }),
   BREAKER_FAILURES: Type.Integer({
     minimum: 1,
     default: 10,

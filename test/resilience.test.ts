@@ -107,6 +107,26 @@ t.test('retries have a budget', async t => {
   t.ok(attempts.length >= 200 && attempts.length <= 200 + 10 + 200 * 0.2, `${attempts.length} attempts for 200 calls`)
 })
 
+t.test('a tenth of all reads is tried again, however many of them wait for that', async t => {
+  const { service, behave } = await start(t, { UPSTREAM_RETRY_BASE: '2000' })
+  const failed = new Set<string>()
+  behave((form, response) => {
+    const name = form.get('skill_name')!
+    if (!name.endsWith('0') || failed.has(name)) return response.end(empty)
+    failed.add(name)
+    response.writeHead(500).end()
+  })
+  let next = 0
+  let bad = 0
+  await Promise.all(
+    Array.from({ length: 50 }, async () => {
+      while (next < 400) if ((await service.call('GET', `/skills?skillName=s${next++}`)).status !== 200) bad++
+    })
+  )
+  t.equal(failed.size, 40)
+  t.equal(bad, 0)
+})
+
 t.test('a refused token is signed anew, once, by the upstream’s clock', async t => {
   const { service, attempts, behave } = await start(t)
   const theirs = Date.now() - 3_600_000

@@ -164,6 +164,9 @@ interface Attempt {
   span: Span | undefined
 }
 
+/** How many tenants' bursts of retries the process may spend at once. */
+const commonBursts = 5
+
 /** The client of the upstream: one pool of connections per tenant and host, a deadline on everything, no redirects, and the one place that tries again. */
 export function createClient(options: ClientOptions): Client {
   const tokens = createTokens()
@@ -172,9 +175,8 @@ export function createClient(options: ClientOptions): Client {
   const { retries: retryCounts, notRetried, breakers } = { retries: {} as Tally, notRetried: {} as Tally, breakers: createBreakerCounts() }
   const methods = new Map<string, Attempt['tally']>()
   const { tracer, onBreaker } = options
-  /** Retries that wait or are under way, and calls: the process as a whole must not repeat itself too much either. */
-  let repeating = 0
-  let active = 0
+  /** The process as a whole must not repeat itself too much either. Counted by calls, not by those that wait: a pause is longer than a call. */
+  const common = createBudget({ share: options.retry.share, burst: options.retry.burst * commonBursts })
 
   const lineOf = ({ tenantId, origin }: Account): Line => {
     const ofTenant = lines.get(tenantId) ?? new Map<string, Line>()
@@ -309,8 +311,8 @@ export function createClient(options: ClientOptions): Client {
   /** Why a repetition that would be right is not made; undefined when it is. Spends what it costs. */
   const forbids = (line: Line, pause: number, end: number): string | undefined => {
     if (performance.now() + pause >= end) return 'deadline'
-    if (repeating >= Math.max(options.retry.burst, active * options.retry.share)) return 'process-budget'
-    return line.budget.spend() ? undefined : 'tenant-budget'
+    if (!line.budget.spend()) return 'tenant-budget'
+    return common.spend() ? undefined : 'process-budget'
   }
 
   return {
@@ -334,54 +336,45 @@ export function createClient(options: ClientOptions): Client {
       let renewed = false
       let mayLeave = sending === undefined
       line.budget.earn()
-      active++
-      try {
-        for (let attempts = 1, sent = 0; ; sent++) {
-          if (cancelledBy?.gone) throw callerGone()
-          let raw: RawAnswer | undefined
-          let failure: unknown
-          const attempt = begin(line, account, call, headers, sent)
-          // A change that is cut leaves its caller in the dark, so that it has its time as a probe too.
-          const limit = attempt.pass === 'probe' && safe ? options.breaker.probeTimeout : timeout
-          try {
-            if (!mayLeave) {
-              await sending!()
-              mayLeave = true
-            }
-            raw = await exchange(line.pool, headers, body, attempts === 1 ? limit : Math.min(limit, end - attempt.since), cancelledBy)
-            const answer = decode(read(raw, method, answers, safe), options.drift) as Record<string, unknown>
-            finish(attempt, undefined, raw.status)
-            return answer
-          } catch (error) {
-            failure = error
-            finish(attempt, error, raw?.status)
+      common.earn()
+      for (let attempts = 1, sent = 0; ; sent++) {
+        if (cancelledBy?.gone) throw callerGone()
+        let raw: RawAnswer | undefined
+        let failure: unknown
+        const attempt = begin(line, account, call, headers, sent)
+        // A change that is cut leaves its caller in the dark, so that it has its time as a probe too.
+        const limit = attempt.pass === 'probe' && safe ? options.breaker.probeTimeout : timeout
+        try {
+          if (!mayLeave) {
+            await sending!()
+            mayLeave = true
           }
-          if (raw && !renewed && credential.kind === 'key' && isTokenFault(failure, raw)) {
-            // The upstream has done nothing for a token that it refused, so that anything may be sent again.
-            renewed = true
-            tokens.renew(credential, raw.headers.date as string | undefined)
-            headers.authorization = tokens(credential)
-            count(retryCounts, 'token')
-            if (journey) journey.retries++
-            continue
-          }
-          const fault = faultOf(failure)
-          const pause = retry === undefined ? undefined : pauseFor(fault, raw, retry, attempts)
-          const forbidden = pause === undefined ? undefined : forbids(line, pause, end)
-          if (forbidden !== undefined) count(notRetried, forbidden)
-          if (pause === undefined || forbidden !== undefined) throw failure instanceof Cut ? problemOfCut(failure, method, safe) : failure
-          attempts++
-          count(retryCounts, fault!)
-          if (journey) journey.retries++
-          repeating++
-          try {
-            await waitFor(pause, cancelledBy)
-          } finally {
-            repeating--
-          }
+          raw = await exchange(line.pool, headers, body, attempts === 1 ? limit : Math.min(limit, end - attempt.since), cancelledBy)
+          const answer = decode(read(raw, method, answers, safe), options.drift) as Record<string, unknown>
+          finish(attempt, undefined, raw.status)
+          return answer
+        } catch (error) {
+          failure = error
+          finish(attempt, error, raw?.status)
         }
-      } finally {
-        active--
+        if (raw && !renewed && credential.kind === 'key' && isTokenFault(failure, raw)) {
+          // The upstream has done nothing for a token that it refused, so that anything may be sent again.
+          renewed = true
+          tokens.renew(credential, raw.headers.date as string | undefined)
+          headers.authorization = tokens(credential)
+          count(retryCounts, 'token')
+          if (journey) journey.retries++
+          continue
+        }
+        const fault = faultOf(failure)
+        const pause = retry === undefined ? undefined : pauseFor(fault, raw, retry, attempts)
+        const forbidden = pause === undefined ? undefined : forbids(line, pause, end)
+        if (forbidden !== undefined) count(notRetried, forbidden)
+        if (pause === undefined || forbidden !== undefined) throw failure instanceof Cut ? problemOfCut(failure, method, safe) : failure
+        attempts++
+        count(retryCounts, fault!)
+        if (journey) journey.retries++
+        await waitFor(pause, cancelledBy)
       }
     },
     connection(account, call): Connection {

@@ -6,7 +6,7 @@ export interface RetryOptions {
   /** Milliseconds: the first pause is at most `base`, no pause is longer than `most`. */
   base: number
   most: number
-  /** Of the calls so large a share may be repeated, and so many at once beyond that: of a tenant's, and of those of all that are under way. */
+  /** Of the calls so large a share may be repeated, and so many at once beyond that. */
   share: number
   burst: number
 }
