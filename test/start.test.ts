@@ -58,6 +58,10 @@ t.test('with no configuration it runs against the sandbox, twice', async t => {
   const [, auth = '', url = ''] = await first.says(/curl -H '([^']+)' (\S+)/)
   t.match(first.output(), /embedded sandbox/)
   t.match(first.output(), /A development master key was made/)
+  t.match(first.output(), /Admin token +in \S+admin\.token/)
+  const token = readFileSync(join(DATA_DIR, 'admin.token'), 'utf8').trim()
+  t.notOk(first.output().includes(token), 'the file is named, the token is not')
+  t.equal((await fetch(`${new URL(url).origin}/admin/tenants`, { headers: { authorization: `Bearer ${token}` } })).status, 200)
   const headers = { authorization: auth.replace('Authorization: ', '') }
   t.equal(headers.authorization, `Bearer ${key}`)
 
@@ -84,7 +88,7 @@ t.test('with no configuration it runs against the sandbox, twice', async t => {
   t.equal((await fetch(`${new URL(url).origin}/health/live`)).status, 200)
   t.match(await (await fetch(`${new URL(url).origin}/health/ready`)).json(), { status: 'ok', store: 'ok' })
 
-  for (const file of readdirSync(DATA_DIR).filter(name => /key|demo|sandbox/.test(name)))
+  for (const file of readdirSync(DATA_DIR).filter(name => /key|demo|sandbox|token/.test(name)))
     t.equal(statSync(join(DATA_DIR, file)).mode & 0o077, 0, `${file} is for its owner only`)
   first.child.kill('SIGTERM')
   t.equal(await first.ended(), 0, 'SIGTERM ends it well')
