@@ -14,6 +14,7 @@ import metrics from '../plugins/metrics.ts'
 import pageHeaders from '../plugins/page-headers.ts'
 import problems, { answerFrameworkError } from '../plugins/problems.ts'
 import requestLog from '../plugins/request-log.ts'
+import shedding from '../plugins/shedding.ts'
 import tenants from '../plugins/tenants.ts'
 import uploads from '../plugins/uploads.ts'
 import voximplant from '../plugins/voximplant.ts'
@@ -59,6 +60,8 @@ async function createServer(
     requestTimeout: Math.max(config.REQUEST_TIMEOUT, config.UPLOAD_TIMEOUT),
     http: { headersTimeout: config.REQUEST_TIMEOUT },
     trustProxy: trustedProxies(config),
+    // Whatever comes before the last connection has ended is answered.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 600, ignoreTrailingSlash: false },
     frameworkErrors: (error, request, reply) => answerFrameworkError(error, request, reply, base)
   })
@@ -136,7 +139,14 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
     token: config.METRICS_TOKEN,
     tenants: config.METRICS_TENANTS
   })
-  await app.register(health, { base })
+  await app.register(shedding, {
+    delay: config.SHED_DELAY,
+    utilization: config.SHED_UTILIZATION,
+    heap: config.SHED_HEAP,
+    keep: config.SHED_KEEP,
+    hold: config.QUEUE_TIMEOUT
+  })
+  await app.register(health, { base, origin })
   const byId = new Map(operations.map(operation => [operation.id, operation]))
   await app.register(
     async api => {

@@ -186,9 +186,37 @@ export const settings = Type.Object({
     description: 'Upstream calls under way at once of all tenants, per process'
   }),
   QUEUE_LENGTH: Type.Integer({ minimum: 0, default: 100, description: 'How many calls of a tenant may wait for a place' }),
-  QUEUE_TIMEOUT: ms('How long a call may wait for a place', 1_000),
+  QUEUE_TIMEOUT: ms('How long a call may wait for a place, and a request while there is too much to do', 1_000),
   IDEMPOTENCY_TTL: ms('How long the answer to a request with an Idempotency-Key is kept and repeated', 86_400_000),
   IDEMPOTENCY_LEASE: ms('How long the Idempotency-Key of a request under way stays taken after its process has died', 15_000),
+  SHED_DELAY: Type.Integer({
+    minimum: 0,
+    default: 500,
+    description: 'Requests are held back, and then turned away, while the event loop is later than this, in milliseconds; 0 for never'
+  }),
+  SHED_UTILIZATION: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0.98,
+    description: 'Requests are held back, and then turned away, while the event loop is busy for a larger part of its time; 0 for never'
+  }),
+  SHED_HEAP: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0.9,
+    description: 'Requests are held back, and then turned away, while a larger part of the heap is in use; 0 for never'
+  }),
+  SHED_KEEP: Type.Integer({
+    minimum: 1,
+    default: 100,
+    description: 'With fewer upstream calls under way and waiting nobody is turned away (a tenth, for the heap)'
+  }),
+  DRAIN_DELAY: Type.Integer({
+    minimum: 0,
+    maximum: 60_000,
+    default: 0,
+    description: 'How long it serves on after SIGTERM, not ready any more, so that balancers notice, in milliseconds; the image sets 3000'
+  }),
   CACHE_TTL: ms('How long keys and credentials are kept in memory before they are looked up again', 5_000)
 })
 

@@ -12,7 +12,7 @@ import { masterKeyText, vaultOf } from './tenants/master-keys.ts'
 import { openStore, WrongMasterKey } from './tenants/store.ts'
 import { KeyServerError } from './tenants/transit.ts'
 
-/** How long a shutdown may take, in milliseconds: less than the 30 s that orchestrators give. */
+/** How long requests that were accepted may take until they are answered after all, in milliseconds. */
 const grace = 25_000
 
 async function start(): Promise<void> {
@@ -45,8 +45,10 @@ async function start(): Promise<void> {
   const admin = config.ADMIN_PORT !== 0 && adminTokens.length > 0 ? await buildAdmin(options) : undefined
 
   const metricsServer = config.METRICS_PORT === 0 ? undefined : await listenForMetrics(app.metrics, config.HOST, config.METRICS_PORT)
-  closeWithGrace({ delay: grace }, async ({ err }) => {
+  // A second signal ends it at once.
+  closeWithGrace({ delay: config.DRAIN_DELAY + grace }, async ({ err }) => {
     if (err) app.log.error({ err }, 'stopping after an unexpected error')
+    else await app.drain(config.DRAIN_DELAY)
     metricsServer?.close()
     // The store is the service's, and so is open until the last of both has ended.
     await admin?.close()

@@ -237,6 +237,29 @@ t.test('conferences have a limit of their own', async t => {
   await Promise.all(running)
 })
 
+t.test('a process under pressure turns away what is too much, and nothing else', async t => {
+  const upstream = await holdingUpstream(t)
+  // The heap is always fuller than this; what is kept of it is a tenth.
+  const service = await start(t, { SHED_HEAP: '0.0001', SHED_KEEP: '20', QUEUE_TIMEOUT: '200' }, { origin: upstream.origin })
+  while (service.app.memoryUsage().heapUsed === 0) await sleep(10)
+  const first = service.call('GET', '/skills')
+  const second = service.call('GET', '/skills')
+  await upstream.holds(2)
+  const away = await service.call('GET', '/skills')
+  t.match(away, { status: 503, body: { code: 'service-unavailable', origin: 'voxgate', retryable: true }, headers: { 'retry-after': '1' } })
+  t.ok(away.headers['x-request-id'])
+  t.equal(service.app.shedding.shed, 1)
+  for (const probe of ['live', 'ready', 'startup']) t.equal((await service.call('GET', `/health/${probe}`)).status, 200, probe)
+  upstream.letGo()
+  upstream.letGo()
+  t.equal((await first).status, 200)
+  t.equal((await second).status, 200)
+  const idle = service.call('GET', '/skills')
+  await upstream.holds(1)
+  upstream.letGo()
+  t.equal((await idle).status, 200, 'one that has nothing to do turns nobody away')
+})
+
 /** A further key of a tenant. */
 async function anotherKey({ store }: Service, tenantId: string): Promise<string> {
   return (await store.by(tester).createKey(tenantId, { name: 'another', scopes: ['*'] })).key

@@ -30,9 +30,10 @@ export interface Gate {
    */
   enter(lane: Lane, limit: number): Promise<void> | undefined
   leave(lane: Lane): void
-  /** Calls under way, those that wait, and those that were refused so far. */
+  /** Calls under way and those that wait; those that ended and that were refused so far. */
   readonly active: number
   readonly waiting: number
+  readonly finished: number
   readonly refused: { lane: number; process: number }
 }
 
@@ -43,6 +44,7 @@ export function createGate({ most, queue, deadline }: GateOptions): Gate {
   const refused = { lane: 0, process: 0 }
   let active = 0
   let waiting = 0
+  let finished = 0
 
   const refuse = ({ active: here, limit }: Lane): Problem => {
     const headers = { 'retry-after': String(Math.ceil(deadline / 1000)) }
@@ -107,6 +109,7 @@ export function createGate({ most, queue, deadline }: GateOptions): Gate {
     },
     leave(lane) {
       active--
+      finished++
       lane.active--
       if (waiting > 0) admit()
     },
@@ -115,6 +118,9 @@ export function createGate({ most, queue, deadline }: GateOptions): Gate {
     },
     get waiting() {
       return waiting
+    },
+    get finished() {
+      return finished
     },
     refused
   }
