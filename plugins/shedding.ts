@@ -1,5 +1,5 @@
 import { getHeapStatistics } from 'node:v8'
-import underPressure, { TYPE_HEAP_USED_BYTES } from '@fastify/under-pressure'
+import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Problem } from '../src/problem.ts'
@@ -67,13 +67,14 @@ export default fp(
       rate = Math.max((app.gate.finished - finished) / sampleInterval, rate * memory)
       finished = app.gate.finished
     }
-    let share = 1
-    const room = (): number => Math.max(keep, (rate * hold) / 2) * share - app.gate.active - app.gate.waiting
+    const maxHeap = heap * getHeapStatistics().heap_size_limit
+    // The event loop is often late as well by then, and is the first to be told of.
+    const share = (): number => (maxHeap > 0 && app.memoryUsage().heapUsed > maxHeap ? heapShare : 1)
+    const room = (): number => Math.max(keep, (rate * hold) / 2) * share() - app.gate.active - app.gate.waiting
 
     const release = () => {
       if (held.length === 0) return
       const now = performance.now()
-      if (!app.isUnderPressure()) share = 1
       for (let left = room(); left > 0 && held.length > 0; left--) held.shift()!.admit()
       while (held.length > 0 && held[0]!.until <= now) {
         counts.shed++
@@ -86,10 +87,9 @@ export default fp(
       maxEventLoopDelay: delay,
       eventLoopUtilizationMode: 'interval',
       maxEventLoopUtilization: utilization,
-      maxHeapUsedBytes: heap * getHeapStatistics().heap_size_limit,
-      pressureHandler(request, _reply, type) {
+      maxHeapUsedBytes: maxHeap,
+      pressureHandler(request) {
         if (request.routeOptions.config.always) return
-        share = type === TYPE_HEAP_USED_BYTES ? heapShare : 1
         if (held.length === 0 && room() > 0) return
         if (held.length >= mostHeld) {
           counts.shed++
