@@ -24,7 +24,9 @@ export interface SheddingCounts {
   readonly held: number
 }
 
-/** Milliseconds: how often the pressure is looked at, and how often those that are held back are. */
+/** Milliseconds: how often the pressure is looked at (which asks the system for the process's memory, and is not free), how often the rate is,
+ * and how often those that are held back are. */
+const pressureInterval = 1_000
 const sampleInterval = 250
 const turn = 10
 /** Requests that are held back at most; more are turned away at once. */
@@ -83,7 +85,7 @@ export default fp(
     }
 
     await app.register(underPressure, {
-      sampleInterval,
+      sampleInterval: pressureInterval,
       maxEventLoopDelay: delay,
       eventLoopUtilizationMode: 'interval',
       maxEventLoopUtilization: utilization,

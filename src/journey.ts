@@ -57,8 +57,8 @@ export class Journey {
   gone = false
   /** Its end has been told. */
   ended = false
-  /** Ends what is under way, where that may be done. */
-  cancel: (() => void) | undefined = undefined
+  /** What is under way at the upstream, where it may be ended before it is through. */
+  underWay: { cut(reason: 'gone'): void } | undefined = undefined
 
   constructor(traceparent: unknown, tracestate: unknown) {
     this.parent = traceparent === undefined ? undefined : readTraceparent(traceparent)
@@ -73,6 +73,6 @@ export class Journey {
 
   leave(): void {
     this.gone = true
-    this.cancel?.()
+    this.underWay?.cut('gone')
   }
 }

@@ -164,6 +164,85 @@ interface Attempt {
   span: Span | undefined
 }
 
+/**
+ * One request and its answer: a dispatch handler of our own, as undici's body streams cost more than the call. One object, not a handful of
+ * closures: those keep each other, and with them answers that were read long ago, from being collected early.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #resolve: (answer: RawAnswer) => void
+  readonly #reject: (cut: Cut) => void
+  readonly #most: number
+  readonly #timer: NodeJS.Timeout
+  #cancelledBy: Journey | undefined
+  #chunks: Buffer[] = []
+  #bytes = 0
+  #status = 0
+  #headers: RawAnswer['headers'] = {}
+  #controller: Dispatcher.DispatchController | undefined
+  #over = false
+
+  /** @param timeout milliseconds; `most` bytes of an answer are read. */
+  constructor(
+    resolve: (answer: RawAnswer) => void,
+    reject: (cut: Cut) => void,
+    timeout: number,
+    most: number,
+    cancelledBy: Journey | undefined
+  ) {
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#most = most
+    this.#cancelledBy = cancelledBy
+    this.#timer = setTimeout(late, timeout, this)
+    if (cancelledBy) cancelledBy.underWay = this
+  }
+
+  /** Ends it here. Aborting destroys the socket, so that an answer that comes late meets nobody. */
+  cut(reason: Cut['reason']): void {
+    const error = new Cut(reason, this.#controller !== undefined)
+    this.#end(error)
+    this.#controller?.abort(error)
+  }
+
+  #end(error: Cut | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    clearTimeout(this.#timer)
+    if (this.#cancelledBy) this.#cancelledBy.underWay = undefined
+    this.#cancelledBy = undefined
+    const chunks = this.#chunks
+    this.#chunks = []
+    if (error) this.#reject(error)
+    else {
+      const text = (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#bytes)).toString()
+      this.#resolve({ status: this.#status, headers: this.#headers, text })
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#over) controller.abort(new Cut('deadline', false))
+  }
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: RawAnswer['headers']): void {
+    this.#status = status
+    this.#headers = headers
+  }
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#bytes > this.#most) this.cut('oversized')
+    else this.#chunks.push(chunk)
+  }
+  onResponseEnd(): void {
+    this.#end(undefined)
+  }
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    const timedOut = /^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test((error as { code?: string }).code ?? '')
+    this.#end(new Cut(timedOut ? 'deadline' : 'connection', this.#controller !== undefined, error))
+  }
+}
+
+const late = (exchange: Exchange): void => exchange.cut('deadline')
+
 /** How many tenants' bursts of retries the process may spend at once. */
 const commonBursts = 5
 
@@ -241,7 +320,7 @@ export function createClient(options: ClientOptions): Client {
     if (span) endAttempt(span, outcome, status)
   }
 
-  /** Everything of the answer, or a Cut. A dispatch handler of our own: undici's body streams cost more than the call. */
+  /** Everything of the answer, or a Cut. */
   const exchange = (
     pool: Pool,
     headers: Record<string, string>,
@@ -250,52 +329,9 @@ export function createClient(options: ClientOptions): Client {
     cancelledBy: Journey | undefined
   ): Promise<RawAnswer> =>
     new Promise((resolve, reject) => {
-      const chunks: Buffer[] = []
-      let bytes = 0
-      let status = 0
-      let answerHeaders: RawAnswer['headers'] = {}
-      let controller: Dispatcher.DispatchController | undefined
-      let over = false
-      const end = (error: Cut | undefined) => {
-        if (over) return
-        over = true
-        clearTimeout(timer)
-        if (cancelledBy) cancelledBy.cancel = undefined
-        if (error) reject(error)
-        else resolve({ status, headers: answerHeaders, text: (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes)).toString() })
-      }
-      // Aborting destroys the socket, so that an answer that comes late meets nobody.
-      const cut = (reason: Cut['reason']) => {
-        const error = new Cut(reason, controller !== undefined)
-        end(error)
-        controller?.abort(error)
-      }
-      const timer = setTimeout(cut, timeout, 'deadline')
-      if (cancelledBy) cancelledBy.cancel = () => cut('gone')
       pool.dispatch(
         { path: '/platform_api', method: 'POST', headers, body },
-        {
-          onRequestStart(started) {
-            controller = started
-            if (over) started.abort(new Cut('deadline', false))
-          },
-          onResponseStart(_, statusCode, headers) {
-            status = statusCode
-            answerHeaders = headers
-          },
-          onResponseData(_, chunk) {
-            bytes += chunk.length
-            if (bytes > options.maxAnswerBytes) cut('oversized')
-            else chunks.push(chunk)
-          },
-          onResponseEnd() {
-            end(undefined)
-          },
-          onResponseError(_, error) {
-            const timedOut = /^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test((error as { code?: string }).code ?? '')
-            end(new Cut(timedOut ? 'deadline' : 'connection', controller !== undefined, error))
-          }
-        }
+        new Exchange(resolve, reject, timeout, options.maxAnswerBytes, cancelledBy)
       )
     })
 
@@ -429,11 +465,11 @@ const waitFor = (ms: number, cancelledBy: Journey | undefined): Promise<void> =>
   new Promise(resolve => {
     const end = () => {
       clearTimeout(timer)
-      if (cancelledBy) cancelledBy.cancel = undefined
+      if (cancelledBy) cancelledBy.underWay = undefined
       resolve()
     }
     const timer = setTimeout(end, ms)
-    if (cancelledBy) cancelledBy.cancel = end
+    if (cancelledBy) cancelledBy.underWay = { cut: end }
   })
 
 /** Nobody reads this answer. */
