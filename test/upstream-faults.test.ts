@@ -128,6 +128,41 @@ t.test('an upstream that swallows everything', async t => {
   await Promise.all(hanging)
 })
 
+t.test('a patient probe ends without its caller', async t => {
+  const { service, taken, behave } = await start(t, {
+    BREAKER_FAILURES: '2',
+    BREAKER_INTERVAL: '50',
+    BREAKER_PROBE_TIMEOUT: '100',
+    UPSTREAM_RETRIES: '0',
+    UPSTREAM_TIMEOUT: '6000',
+    UPSTREAM_HEADERS_TIMEOUT: '6000'
+  })
+  const { open } = service.app.upstream
+  behave(response => response.destroy())
+  for (let i = 0; i < 2; i++) await service.call('GET', '/skills')
+  t.same(open().tenants, ['tenant-1'])
+  const held: ServerResponse[] = []
+  behave(response => held.push(response))
+  const before = taken()
+  let longest = 0
+  let unavailable = 0
+  while (taken() - before < 8) {
+    const count = taken()
+    const sent = performance.now()
+    const { status, headers } = await service.call('GET', '/skills')
+    longest = Math.max(longest, performance.now() - sent)
+    if (status === 503) t.ok(headers['retry-after'])
+    if (status === 503 && taken() > count) unavailable++
+    await pause(10)
+  }
+  t.ok(longest < 3_000, `no caller waits for the ordinary deadline (${longest.toFixed(0)} ms)`)
+  t.equal(unavailable, 1, 'the caller of the patient one is told that the upstream is away')
+  t.same(open().tenants, ['tenant-1'])
+  t.equal(service.app.gate.active, 0, 'and its place is given back')
+  held.at(-1)!.end(empty)
+  t.ok(await until(() => open().tenants.length === 0), 'an answer that comes late, but comes, closes the breaker')
+})
+
 t.test('whose breaker opens', async t => {
   const few = { BREAKER_FAILURES: '3', BREAKER_HOST_FAILURES: '6', BREAKER_HOST_TENANTS: '3', BREAKER_INTERVAL: '60000' }
   const { service, taken, behave } = await start(t, few, { tenants: 5 })

@@ -16,7 +16,7 @@ export interface BreakerOptions {
  */
 export type Sign = 'answered' | 'fault' | 'silent' | 'neither'
 
-/** How an attempt was let in: as one of many, as a probe that has to be quick, or as one of the few that may take their time. */
+/** How an attempt was let in: as one of many, as a probe that has to be quick, or as one of the few that may take their time, whether their callers still wait or not. */
 export type Pass = 'free' | 'probe' | 'patient'
 
 export type BreakerScope = 'tenant' | 'host'

@@ -147,6 +147,15 @@ export class Cut extends Error {
   }
 }
 
+/** A patient probe takes longer than its caller waits. */
+class Overdue extends Error {}
+
+/** What the caller of one is told. */
+const unanswered = (interval: number): Problem =>
+  new Problem('upstream-unavailable', 'The upstream has failed again and again, and does not answer in time now either.', {
+    headers: { 'retry-after': String(Math.max(1, Math.ceil(interval / 1000))) }
+  })
+
 /** What a tenant has with one host. */
 interface Line {
   pool: Pool
@@ -335,6 +344,36 @@ export function createClient(options: ClientOptions): Client {
       )
     })
 
+  /**
+   * The answer to a patient probe, or Overdue: its caller waits no longer than for any other probe, as everyone is told at once that the
+   * upstream is away; the probe itself goes on, and finds one that is merely slow.
+   */
+  const askPatiently = (attempt: Attempt, { method, decode, answers, safe }: Call, exchanged: Promise<RawAnswer>): Promise<RawAnswer> =>
+    new Promise((resolve, reject) => {
+      let overdue = false
+      const timer = setTimeout(() => {
+        overdue = true
+        reject(new Overdue())
+      }, options.breaker.probeTimeout)
+      exchanged.then(
+        raw => {
+          clearTimeout(timer)
+          if (!overdue) return resolve(raw)
+          try {
+            decode(read(raw, method, answers, safe), options.drift)
+            finish(attempt, undefined, raw.status)
+          } catch (error) {
+            finish(attempt, error, raw.status)
+          }
+        },
+        cut => {
+          clearTimeout(timer)
+          if (overdue) finish(attempt, cut, undefined)
+          else reject(cut)
+        }
+      )
+    })
+
   /** How long to wait before a failed attempt is repeated, in milliseconds; undefined when it must not be, or not by us. */
   const pauseFor = (fault: Fault | undefined, raw: RawAnswer | undefined, retry: MethodClass['retry'], attempts: number) => {
     if (fault === undefined || !mayRepeat(retry, fault, attempts, options.retry.retries)) return undefined
@@ -385,11 +424,16 @@ export function createClient(options: ClientOptions): Client {
             await sending!()
             mayLeave = true
           }
-          raw = await exchange(line.pool, headers, body, attempts === 1 ? limit : Math.min(limit, end - attempt.since), cancelledBy)
+          const most = attempts === 1 ? limit : Math.min(limit, end - attempt.since)
+          if (attempt.pass === 'patient' && safe)
+            raw = await askPatiently(attempt, call, exchange(line.pool, headers, body, most, undefined))
+          else raw = await exchange(line.pool, headers, body, most, cancelledBy)
           const answer = decode(read(raw, method, answers, safe), options.drift) as Record<string, unknown>
           finish(attempt, undefined, raw.status)
           return answer
         } catch (error) {
+          // Its probe goes on without it, and says itself how it ended.
+          if (error instanceof Overdue) throw unanswered(options.breaker.interval)
           failure = error
           finish(attempt, error, raw?.status)
         }
