@@ -30,7 +30,7 @@ export function createSource(): Source {
     away() {
       if (down) return true
       const [oldest] = underWay
-      return oldest !== undefined && Date.now() - oldest.since > patience
+      return oldest !== undefined && Date.now() - oldest.since >= patience
     },
     async run(load) {
       if (refuses()) throw new DatabaseAway()
