@@ -135,7 +135,7 @@ export default fp(
     /** The plugin counts up to `max` in a window; told 0 or more than 1, it lets pass or refuses, and its `ttl` is the time to wait. */
     class BucketStore {
       incr(name: string, callback: (error: Error | null, result?: { current: number; ttl: number }) => void) {
-        take(parties.get(name)!, 1, wait => callback(null, { current: wait > 0 ? 2 : 0, ttl: wait }))
+        take(parties.get(name)!, 1, wait => callback(null, { current: wait === 0 ? 0 : 2, ttl: wait }))
       }
       child() {
         return this

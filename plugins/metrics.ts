@@ -5,6 +5,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import { Problem } from '../src/problem.ts'
 import { bounds, count, type Tally, Timing } from '../src/tallies.ts'
 import { version } from '../src/version.ts'
+import type { SheddingCounts } from './shedding.ts'
 
 export interface MetricsOptions {
   /** The path the service is mounted under. */
@@ -184,6 +185,9 @@ export default fp(
     counter('voxgate_gate_refused_total', 'Calls that got no place: the lane was full, or the process.', () =>
       samples('scope', gate.refused)
     )
+    const shedding = () => (app as { shedding?: SheddingCounts }).shedding
+    gauge('voxgate_requests_held', 'Requests that are held back because there is too much to do.', () => [[{}, shedding()?.held ?? 0]])
+    counter('voxgate_requests_shed_total', 'Requests turned away because there was too much to do.', () => [[{}, shedding()?.shed ?? 0]])
     counter('voxgate_limiter_refused_total', 'Requests beyond a rate limit, by whose it was.', () =>
       samples('scope', limits.counts.refused)
     )

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, request as httpRequest, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
@@ -395,4 +395,44 @@ t.test('Redis is not there at the start', { skip: redisServer.missing }, async t
   t.same(statuses(await many(20, () => service.call('GET', '/skills'))), { 200: 5, 429: 15 })
   t.ok(performance.now() - before < 3_000)
   t.equal(service.app.limits.redis, 'away')
+})
+
+t.test('something else answers in the place of Redis', async t => {
+  for (const [what, reply] of [
+    ['text', '$3\r\nabc\r\n'],
+    ['nothing', '*0\r\n'],
+    ['nil', '$-1\r\n'],
+    ['more than was asked for', '*3\r\n:1000000\r\n:1000000\r\n:0\r\n'],
+    ['a number for everything', ':1\r\n']
+  ] as const) {
+    const sockets = new Set<Socket>()
+    const server = createTcpServer(socket => {
+      sockets.add(socket)
+      // One reply for each command, which is an array; signs of life are answered as they should be, but for `text`.
+      socket
+        .on('error', () => {})
+        .on('data', data => {
+          for (const command of String(data).split(/(?=^\*\d+\r\n\$\d+\r\n[a-z]+\r\n)/im))
+            socket.write(command.includes('voxgate:replicas') && what !== 'text' ? ':1\r\n' : reply)
+        })
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const service = await startService({
+      env: {
+        REDIS_URL: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        KEY_BURST: '10',
+        KEY_RATE: never,
+        TENANT_RATE: never
+      }
+    })
+    const first = performance.now()
+    while (what !== 'text' && service.app.limits.redis !== 'ok' && performance.now() - first < 5_000) await sleep(5)
+    const found = statuses(await many(60, () => service.call('GET', '/skills')))
+    t.ok((found[200] ?? 0) <= 20, `${what}: ${JSON.stringify(found)}`)
+    t.equal((found[200] ?? 0) + (found[429] ?? 0), 60, 'never unlimited, nor anything but a limit')
+    t.equal(service.app.limits.replicas, 1)
+    await service.close()
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  }
 })

@@ -69,6 +69,8 @@ const goneAfter = 5_000
 /** A connection that has been silent for so long is given up: the host behind it may have gone without a word. Milliseconds. */
 const silentFor = 2_000
 
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
+
 /** The common buckets in Redis. While it is away, frozen or full, `up` is false, and it is asked again ten times a second. */
 export function commonBuckets({ url, timeout, replicas: atLeast, onTurn }: RedisOptions): CommonBuckets {
   const id = randomUUID()
@@ -109,7 +111,9 @@ export function commonBuckets({ url, timeout, replicas: atLeast, onTurn }: Redis
     beating = true
     clearTimeout(timer)
     try {
-      replicas = Math.max(atLeast, await inTime(scripts.voxgateBeat(1, replicasKey, id, goneAfter)))
+      const alive = await inTime(scripts.voxgateBeat(1, replicasKey, id, goneAfter))
+      if (!isCount(alive)) throw new Error('an answer that is none')
+      replicas = Math.max(atLeast, alive)
       heard = performance.now()
       turn(true, 'it answers')
     } catch (error) {
@@ -135,11 +139,20 @@ export function commonBuckets({ url, timeout, replicas: atLeast, onTurn }: Redis
     const asked = batch
     batch = []
     const args: (string | number)[] = []
-    for (const { bucket } of asked) args.push(bucket.perSecond, bucket.burst, Math.max(sliceOf(bucket, replicas), bucket.waiting))
+    const wanted = asked.map(({ bucket }) => Math.max(sliceOf(bucket, replicas), bucket.waiting))
+    for (const [i, { bucket }] of asked.entries()) args.push(bucket.perSecond, bucket.burst, wanted[i]!)
     try {
       if (!up) return
       const answer = await inTime(scripts.voxgateLease(asked.length, ...asked.map(({ bucket }) => prefix + bucket.id), ...args))
       if (!up) return
+      // What is no number would let everyone pass, and so would more tokens than were asked for.
+      if (
+        !Array.isArray(answer) ||
+        answer.length !== asked.length * 3 ||
+        !answer.every(isCount) ||
+        wanted.some((most, i) => answer[i * 3]! > most)
+      )
+        throw new Error('an answer that is none')
       const now = performance.now()
       for (const [i, { bucket }] of asked.entries()) {
         bucket.tokens += answer[i * 3]!
