@@ -49,6 +49,8 @@ interface KnownKey extends Caller {
 interface KnownAccount {
   account: Account
   version: number
+  /** When its tenant was made: one that was made anew under the same name counts its versions from the beginning. */
+  createdAt: string
 }
 
 export interface TenantsOptions {
@@ -95,11 +97,12 @@ export default fp(
     const accounts = createCache<KnownAccount>({ source, ttl: cacheTtl, grace: Number.POSITIVE_INFINITY }, async (tenantId, before) => {
       const tenant = await store.tenant(tenantId)
       if (tenant?.credentialVersion === undefined) return undefined
-      if (before?.version === tenant.credentialVersion && reaches(before.account, tenant, origin)) return before
+      const { credentialVersion, createdAt } = tenant
+      if (before?.version === credentialVersion && before.createdAt === createdAt && reaches(before.account, tenant, origin)) return before
       try {
         const stored = await store.account(tenantId)
         if (!stored) return undefined
-        return { account: accountOf({ ...tenant, apiHost: stored.apiHost }, stored.credential, origin), version: stored.version }
+        return { account: accountOf({ ...tenant, apiHost: stored.apiHost }, stored.credential, origin), version: stored.version, createdAt }
       } catch (error) {
         if (error instanceof SealError) app.log.error({ tenant: tenantId, err: error }, 'the credential of a tenant does not open')
         throw error

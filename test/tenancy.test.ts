@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import Fastify from 'fastify'
 import t from 'tap'
+import tenants from '../plugins/tenants.ts'
 import { createCache, createSource } from '../src/tenants/cache.ts'
 import { createKey, parseKey, sameHash } from '../src/tenants/keys.ts'
+import { openStore } from '../src/tenants/store.ts'
 import { createVault, open, readMasterKey, SealError, seal } from '../src/tenants/vault.ts'
-import { allScopes, startService, tester } from './support.ts'
+import { sqliteDatabase } from './databases.ts'
+import { allScopes, createCredential, startService, tester } from './support.ts'
 
 t.test('API keys', async t => {
   const { key, keyId, hash } = createKey()
@@ -188,4 +192,29 @@ t.test("two tenants, 200 interleaved calls each: every answer is its caller's", 
     { ...missing.body, instance: '' },
     "another tenant's thing is answered as one that does not exist"
   )
+})
+
+t.test('a tenant that was deleted and made anew by another process is another tenant', async t => {
+  const { dialect } = sqliteDatabase(t)
+  const masterKey = randomBytes(32)
+  const elsewhere = await openStore(dialect(), createVault(masterKey))
+  const app = Fastify()
+  await app.register(tenants, { store: await openStore(dialect(), createVault(masterKey)), cacheTtl: 1, origin: 'http://127.0.0.1:1' })
+  t.teardown(async () => {
+    await app.close()
+    await elsewhere.close()
+  })
+  const by = elsewhere.by(tester)
+  for (const [accountId, keyId] of [
+    [1, 'first'],
+    [2, 'of another account'],
+    [2, 'of the same account']
+  ] as const) {
+    await by.createTenant({ tenantId: 'acme', name: 'x', accountId })
+    await by.putCredential('acme', { ...createCredential(accountId), keyId })
+    // Longer ago than anything is kept.
+    for (const from = Date.now(); Date.now() <= from + 1; );
+    t.match(await app.tenants.account('acme'), { credential: { accountId, keyId } }, keyId)
+    await by.deleteTenant('acme')
+  }
 })
