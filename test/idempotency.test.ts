@@ -10,9 +10,11 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
+import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { readAdminTokens } from '../src/admin/tokens.ts'
 import { build, operations } from '../src/app.ts'
+import { createIdempotency } from '../src/tenants/idempotency.ts'
 import { openStore, type Store } from '../src/tenants/store.ts'
 import { createVault } from '../src/tenants/vault.ts'
 import { onEveryDatabase, type TestDatabase } from './databases.ts'
@@ -819,4 +821,31 @@ onEveryDatabase(t, 'kill -9 at random, during money calls', async (t, database) 
   t.equal(told.size, texts.length, 'each is told its outcome')
   t.ok(counts.effects > kills)
   t.comment(`${kills} kills, ${texts.length} requests with a key: ${JSON.stringify(counts)}`)
+})
+
+onEveryDatabase(t, 'a tenant that is deleted while its call is under way', async (t, { dialect }) => {
+  const store = await openStore(dialect(), createVault(randomBytes(32)))
+  t.teardown(() => store.close())
+  const records = createIdempotency(store, { ttl: 60_000, lease: 60_000 })
+  const claim = async (tenantId: string) => {
+    await store.by(tester).createTenant({ tenantId, name: 'x', accountId: 1 })
+    const begun = await records.claim({ tenantId, keyId: 'k', operation: 'sendSms', key: 'k' }, undefined)
+    if (!('attempt' in begun)) throw new Error('it is taken')
+    await begun.attempt.sending(undefined)
+    return begun.attempt
+  }
+  const leases = async () => (await sql<{ lease_until: string }>`select lease_until from idempotency`.execute(store.database)).rows
+  const gone = await claim('gone')
+  const stays = await claim('stays')
+  await store.by(tester).deleteTenant('gone')
+  await gone.end({ kind: 'done', answer: { status: 204, headers: {} }, fingerprint: undefined })
+  const [before] = await leases()
+  for (const from = Date.now(); Date.now() <= from + 1; );
+  await records.renew()
+  const [after, ...others] = await leases()
+  t.same(others, [], 'its record is gone')
+  t.ok(after!.lease_until > before!.lease_until, 'the claims of others are renewed all the same')
+  await stays.end({ kind: 'done', answer: { status: 204, headers: {} }, fingerprint: undefined })
+  const idle = await Promise.race([records.idle(60_000).then(() => true), sleep(10_000, false, { ref: false })])
+  t.ok(idle, 'and nothing is held for it')
 })

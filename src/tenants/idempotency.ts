@@ -2,8 +2,8 @@ import { hash, randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { writeEntry } from './audit.ts'
 import type { Tables as StoreTables } from './schema.ts'
-import type { Actor, Store } from './store.ts'
-import type { Place } from './vault.ts'
+import { type Actor, type Store, StoreRefusal } from './store.ts'
+import { type Place, SealError } from './vault.ts'
 
 /**
  * The records of idempotency keys. A request claims its key before anything else (`started`), says so right before its call can leave (`sent`),
@@ -168,8 +168,17 @@ export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open
     waiting = []
   }
 
-  /** Writes an end, once or again: a row that has another owner by now stays as it is. */
-  const write = async ({ row, end }: Held): Promise<void> => {
+  /** Writes an end, once or again: a row that has another owner by now stays as it is, and one whose tenant was deleted is gone with it. */
+  const write = async (entry: Held): Promise<void> => {
+    try {
+      await writeEnd(entry)
+    } catch (error) {
+      if (!(error instanceof StoreRefusal)) throw error
+    }
+    if (entry.end) letGo(entry.row)
+  }
+
+  const writeEnd = async ({ row, end }: Held): Promise<void> => {
     if (!end) return
     if (end.kind === 'free')
       await database
@@ -198,7 +207,6 @@ export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open
         .where('state', 'in', ['started', 'sent', 'unknown'])
         .execute()
     }
-    letGo(row)
   }
 
   const hold = (row: Held['row']): Attempt => {
@@ -321,11 +329,8 @@ export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open
       if (renewing || held.size === 0) return
       renewing = true
       try {
-        const running: Held['row'][] = []
-        for (const entry of [...held.values()]) {
-          if (entry.end) await write(entry)
-          else running.push(entry.row)
-        }
+        const all = [...held.values()]
+        const running = all.filter(({ end }) => !end).map(({ row }) => row)
         for (let at = 0; at < running.length; at += batch) {
           const some = running.slice(at, at + batch)
           await database
@@ -343,6 +348,15 @@ export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open
             )
             .where('state', 'in', ['started', 'sent'])
             .execute()
+        }
+        // After the leases, which nobody's end may keep from being renewed.
+        for (const entry of all) {
+          if (!entry.end) continue
+          try {
+            await write(entry)
+          } catch (error) {
+            if (!(error instanceof SealError)) throw error
+          }
         }
       } catch {
         // The store is away: the next round tries again.
