@@ -3,6 +3,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { Problem } from '../src/problem.ts'
+import { WrongMasterKey } from '../src/tenants/store.ts'
 
 export interface HealthOptions {
   base: string
@@ -61,7 +62,9 @@ export default fp(
       try {
         await app.tenants.store.ping()
       } catch (error) {
-        throw new Problem('service-unavailable', 'The database does not answer.', { cause: error })
+        const detail =
+          error instanceof WrongMasterKey ? 'This replica does not know a master key that is in use.' : 'The database does not answer.'
+        throw new Problem('service-unavailable', detail, { cause: error })
       }
       return { status: 'ok', store: 'ok', upstream: upstream(), redis: app.limits.redis }
     })

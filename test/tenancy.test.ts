@@ -218,3 +218,11 @@ t.test('a tenant that was deleted and made anew by another process is another te
     await by.deleteTenant('acme')
   }
 })
+
+t.test('a replica that lacks a master key in use is not ready, and says why', async t => {
+  const service = await startService()
+  t.teardown(() => service.close())
+  t.match(await service.call('GET', '/health/ready'), { status: 200 })
+  await service.store.database.insertInto('vault').values({ name: 'canary:foreign', sealed: '' }).execute()
+  t.match(await service.call('GET', '/health/ready'), { status: 503, body: { detail: /does not know a master key/ } })
+})
