@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
+import { type Profiler, Session } from 'node:inspector'
 import type { AddressInfo } from 'node:net'
 import proxy from '@fastify/http-proxy'
 import Fastify from 'fastify'
@@ -72,7 +73,31 @@ async function start(): Promise<{ port: number; key?: string; bytes?: number }> 
   return { port: (app.server.address() as AddressInfo).port, key }
 }
 
-process.on('message', () => {
+/** Where the processor was, in microseconds by file; functions of no file are under their own name. */
+function timesOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Record<string, number> {
+  const places = new Map(nodes.map(({ id, callFrame: { url, functionName } }) => [id, url || functionName]))
+  const times: Record<string, number> = {}
+  for (const [i, id] of samples.entries()) {
+    const place = places.get(id)!
+    if (place !== '(idle)') times[place] = (times[place] ?? 0) + timeDeltas[i]!
+  }
+  return times
+}
+
+const inspector = new Session()
+inspector.connect()
+
+process.on('message', word => {
+  if (word === 'profile') {
+    inspector.post('Profiler.enable')
+    inspector.post('Profiler.setSamplingInterval', { interval: 200 })
+    inspector.post('Profiler.start', () => process.send?.({}))
+    return
+  }
+  if (word === 'profiled') {
+    inspector.post('Profiler.stop', (_, { profile }) => process.send?.(timesOf(profile)))
+    return
+  }
   const { user, system } = process.cpuUsage()
   process.send?.({ cpu: user + system, rss: process.memoryUsage.rss() })
 })
