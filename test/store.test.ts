@@ -39,6 +39,19 @@ async function check(t: Test, { address, dialect, exec, dump }: TestDatabase): P
     'what another process wrote'
   )
   t.equal(await store.tenant('nobody'), undefined)
+  await t.rejects(
+    store.by(tester).putCredential('acme', createCredential(8)),
+    /of account 8, and the tenant acme is account 7/,
+    'of another account'
+  )
+  await Promise.all(
+    Array.from({ length: 20 }, (_, i) =>
+      store.by(tester).updateTenant('acme', ({ settings }) => ({
+        settings: { ...settings, defaultHeaders: { ...settings.defaultHeaders, [`x-${i}`]: '1' } }
+      }))
+    )
+  )
+  t.equal(Object.keys((await store.tenant('acme'))!.settings.defaultHeaders!).length, 20, 'of changes at once none undoes another')
   await store.by(tester).createTenant({ tenantId: 'bare', name: 'Bare', accountId: 9 })
   t.equal(await store.credential('bare'), undefined, 'no credential yet')
   t.match(await store.by(tester).putCredential('acme', credential), { version: 21, keyId: 'key-7', accountId: 7, fingerprint: /^SHA256:/ })

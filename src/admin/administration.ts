@@ -118,15 +118,15 @@ export function createAdministrator({ store, origin, check, scopes, records }: A
     },
     tenant: async tenantId => viewOfTenant(await tenantOrThrow(tenantId)),
     async updateTenant(actor, tenantId, { settings: changes, ...patch }, ifMatch) {
-      const before = await tenantOrThrow(tenantId)
-      if (ifMatch !== undefined && !matches(ifMatch, etagOf(viewOfTenant(before))))
-        throw new Problem('precondition-failed', `The tenant ${tenantId} is not in the state that If-Match names.`)
       checkSettings(changes)
-      const settings = changes && mergeSettings(before.settings, changes)
       return viewOfTenant(
         await store
           .by(actor)
-          .updateTenant(tenantId, { ...patch, settings })
+          .updateTenant(tenantId, before => {
+            if (ifMatch !== undefined && !matches(ifMatch, etagOf(viewOfTenant(before))))
+              throw new Problem('precondition-failed', `The tenant ${tenantId} is not in the state that If-Match names.`)
+            return { ...patch, settings: changes && mergeSettings(before.settings, changes) }
+          })
           .catch(refuse)
       )
     },
@@ -247,6 +247,7 @@ const noKey = (keyId: string) => new Problem('not-found', `There is no key ${key
 const refusals = {
   'tenant-exists': 'tenant-exists',
   'tenant-missing': 'not-found',
+  'account-differs': 'credentials-of-another-account',
   'key-missing': 'not-found',
   'key-ended': 'key-ended'
 } as const

@@ -24,11 +24,14 @@ import { partsOf, SealError, type Vault } from './vault.ts'
 export interface Administration {
   /** Throws StoreRefusal `tenant-exists`. */
   createTenant(tenant: NewTenant): Promise<Tenant>
-  /** Throws StoreRefusal `tenant-missing`, as all that follow do. */
-  updateTenant(tenantId: string, patch: TenantPatch): Promise<Tenant>
+  /**
+   * `patch` can depend on the tenant as it is just before; what it throws leaves everything as it was. Throws StoreRefusal `tenant-missing`, as
+   * all that follow do.
+   */
+  updateTenant(tenantId: string, patch: TenantPatch | ((before: Tenant) => TenantPatch)): Promise<Tenant>
   /** Deletes it with its keys, credentials and data key: what was sealed with that is gone, also where copies of it lie. */
   deleteTenant(tenantId: string): Promise<void>
-  /** Stores a new version and makes it the one in use. `verifiedAt`: when the upstream accepted it. */
+  /** Stores a new version and makes it the one in use. `verifiedAt`: when the upstream accepted it. Throws StoreRefusal `account-differs`. */
   putCredential(tenantId: string, credential: CredentialInput, options?: { verifiedAt?: string }): Promise<CredentialStatus>
   /** Destroys the secrets of every version. */
   deleteCredential(tenantId: string): Promise<void>
@@ -95,7 +98,7 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
   const lockTenant = async (transaction: Transaction<Tables>, tenantId: string): Promise<Tables['tenants']> => {
     const row = await transaction
       .updateTable('tenants')
-      .set({ updated_at: now() })
+      .set(({ ref }) => ({ updated_at: ref('updated_at') }))
       .where('tenant_id', '=', tenantId)
       .returningAll()
       .executeTakeFirst()
@@ -105,7 +108,8 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
   }
 
   /** Writes a tenant's changed row, proven anew. */
-  const writeTenant = async (transaction: Transaction<Tables>, row: Tables['tenants']): Promise<Tenant> => {
+  const writeTenant = async (transaction: Transaction<Tables>, changed: Tables['tenants']): Promise<Tenant> => {
+    const row = { ...changed, updated_at: now() }
     const head = sealHead(await dataKeys.open(row.tenant_id, row.data_key), row)
     const { tenant_id, ...rest } = row
     await transaction
@@ -184,10 +188,11 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
       })
     },
 
-    async updateTenant(tenantId, { name, enabled, apiHost, settings }) {
+    async updateTenant(tenantId, patch) {
       await prepareKey(tenantId)
       return change(async transaction => {
         const row = await lockTenant(transaction, tenantId)
+        const { name, enabled, apiHost, settings } = typeof patch === 'function' ? patch(tenantOf(row)) : patch
         const tenant = await writeTenant(transaction, {
           ...row,
           ...(name === undefined ? {} : { name }),
@@ -221,6 +226,12 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
       await prepareKey(tenantId)
       return change(async transaction => {
         const row = await lockTenant(transaction, tenantId)
+        // Checked before, too; but the tenant may have been made anew since then.
+        if (row.account_id !== credential.accountId)
+          throw new StoreRefusal(
+            'account-differs',
+            `these credentials are of account ${credential.accountId}, and the tenant ${tenantId} is account ${row.account_id}; nothing was stored`
+          )
         const version = row.credential_versions + 1
         const at = now()
         const sealed = sealCredential(await dataKeys.open(tenantId, row.data_key), tenantId, version, credential)

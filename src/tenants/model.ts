@@ -169,7 +169,7 @@ export interface Change {
 
 /** The store refuses a change, for a reason that an administrator can act on. */
 export class StoreRefusal extends Error {
-  readonly reason: 'tenant-exists' | 'tenant-missing' | 'key-missing' | 'key-ended'
+  readonly reason: 'tenant-exists' | 'tenant-missing' | 'account-differs' | 'key-missing' | 'key-ended'
   constructor(reason: StoreRefusal['reason'], message: string) {
     super(message)
     this.name = 'StoreRefusal'
