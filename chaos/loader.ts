@@ -27,13 +27,20 @@ export interface LoadResult {
 process.on('disconnect', () => process.exit())
 for (;;) {
   const [{ origin, path, keys, connections, seconds, rate }] = (await once(process, 'message')) as [LoadOrder]
+  const requests = keys.map(key => ({ method: 'GET' as const, path, headers: { authorization: `Bearer ${key}` } }))
+  // Each connection begins with another key: in step, they would all call for the same tenant at once.
+  let first = 0
   const result = await autocannon({
     url: origin,
     connections,
     duration: seconds,
     ...(rate ? { overallRate: rate } : {}),
     timeout: 30,
-    requests: keys.map(key => ({ method: 'GET', path, headers: { authorization: `Bearer ${key}` } }))
+    requests,
+    setupClient(client) {
+      const from = first++ % requests.length
+      client.setRequests([...requests.slice(from), ...requests.slice(0, from)])
+    }
   })
   const statuses = Object.fromEntries(Object.entries(result.statusCodeStats ?? {}).map(([status, { count }]) => [status, count ?? 0]))
   process.send?.({
