@@ -88,9 +88,11 @@ t.test('Swagger UI in a browser', { skip: noBrowser }, async t => {
   await page.getByRole('heading', { name: /^Voxgate/ }).waitFor()
 
   await page.getByRole('button', { name: 'Authorize' }).first().click()
-  await page.getByLabel('auth-bearer-value').fill(service.tenants[0]!.key)
-  await page.getByRole('button', { name: 'Apply credentials' }).click()
-  await page.getByRole('button', { name: 'Close' }).click()
+  // Beside it stands the scheme of administrators, with a token of its own.
+  const scheme = page.locator('.auth-container').filter({ has: page.getByRole('heading', { name: /^apiKey/ }) })
+  await scheme.getByLabel('auth-bearer-value').fill(service.tenants[0]!.key)
+  await scheme.getByRole('button', { name: 'Apply credentials' }).click()
+  await page.getByRole('button', { name: 'Close' }).first().click()
   await page.reload()
   await page.getByRole('heading', { name: /^Voxgate/ }).waitFor()
   t.equal(await page.locator('.authorize.locked').count(), 1, 'the authorization survives a reload')
