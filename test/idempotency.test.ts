@@ -769,7 +769,7 @@ onEveryDatabase(t, 'kill -9 at random, during money calls', async (t, database) 
   const house = await found(t, database)
   const { upstream, key } = house
   // Each costs the start of a process; KILLS=50 makes it a hundred on the two databases, which takes some seven minutes.
-  const kills = Number(process.env.KILLS ?? 5)
+  const kills = Number(process.env.KILLS ?? 2)
   upstream.behave(({ act }) => void setTimeout(act, Math.random() * 20))
   let current = await startChild(t, house)
   const texts: string[] = []

@@ -123,7 +123,7 @@ function watch(origins: () => string[], every: number) {
 }
 
 /** Each takes the start of a process; ROUNDS=20 for more, as `npm run chaos:report -- terms` does. */
-const rounds = Number(process.env.ROUNDS ?? 5)
+const rounds = Number(process.env.ROUNDS ?? 3)
 
 t.test(`SIGTERM ${rounds} times under load`, { timeout: 600_000 }, async t => {
   const upstream = await slowUpstream(t)
