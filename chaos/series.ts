@@ -72,13 +72,11 @@ const markers = /chaos-[a-z0-9-]+/g
  * nobody can tell; it meets the same tenant only, as connections are never shared.
  */
 const isLate = ({ status, text }: Hit): boolean => status === 200 && text.includes('stray')
-const late = (found: number, sent: number): Line =>
-  line(
-    "second answers taken for that of the same tenant's next request",
-    `${found} of ${sent}`,
-    'at most 2 %, and 1 of a few',
-    found <= Math.max(1, sent * 0.02)
-  )
+/** Answers of another request: none may be. Those that are known to come are told apart, and count all the same. */
+const astrayLines = (astray: number, late: number, sent: number): Line[] => [
+  none('answers of another request', astray + late),
+  line('of them second answers, taken for that of the next request', `${late} of ${sent} sent`)
+]
 
 /** Whether a good answer is another request's. */
 const isAstray = (marker: string, { status, text }: Hit): boolean =>
@@ -218,8 +216,7 @@ const faults: Series = ({ quick, say }) =>
       ),
       ...judgeWrites(told, score.content),
       line('reads', `${reads}, ${((good / reads) * 100).toFixed(2)} % well; ${timesOf(answers)}`),
-      none('answers of another request', astray),
-      late(tooLate, score.faults['second-answer'] ?? 0),
+      ...astrayLines(astray, tooLate, score.faults['second-answer'] ?? 0),
       line('the service', service.child.exitCode === null ? 'runs' : 'crashed', 'runs', service.child.exitCode === null)
     ]
   })
@@ -791,8 +788,7 @@ const strays: Series = ({ quick, say }) =>
         sumOf(score) >= wanted
       ),
       line('requests', `${fired}; ${timesOf(answers)}`),
-      none('answers of another request', astray),
-      late(tooLate, score.faults['second-answer'] ?? 0),
+      ...astrayLines(astray, tooLate, score.faults['second-answer'] ?? 0),
       line('afterwards', well ? 'all is well' : 'it does not answer', 'all is well', well)
     ]
   })
