@@ -45,7 +45,10 @@ const endingFaults = [
     type: maybe(Type.String({ description: '`text/html` by default.' }))
   }),
   fault('gzip', 'Compresses the answer, although nobody asked for it.', {}),
-  fault('second-answer', 'Sends the answer, and others that nobody asked for.', { count: maybe(count('How many; 1 by default.')) }),
+  fault('second-answer', 'Sends the answer, and others that nobody asked for.', {
+    count: maybe(count('How many; 1 by default.')),
+    afterMs: maybe(count('Milliseconds after it; at once by default.'))
+  }),
   fault('status', 'Answers an HTTP error.', {
     status: Type.Integer({ minimum: 400, maximum: 599 }),
     retryAfter: maybe(count('Seconds, as `Retry-After`.'))

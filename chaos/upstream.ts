@@ -243,12 +243,13 @@ export async function startChaos({
       const packed = gzipSync(body)
       send(to, { status, headers: { ...headers, 'content-encoding': 'gzip' }, body: packed })
     },
-    'second-answer'({ count = 1 }, answer, socket, to) {
+    'second-answer'({ count = 1, afterMs = 0 }, answer, socket, to) {
       send(to, answer)
-      // Behind the answer, in the order that a pipelining client would take for its next ones.
-      to.once('finish', () => {
+      const again = () => {
         if (socket.writable) socket.write(rawOf(json(strayBody)).toString().repeat(count))
-      })
+      }
+      // Behind the answer, in the order that a pipelining client would take for its next ones.
+      to.once('finish', () => (afterMs > 0 ? setTimeout(again, afterMs) : again()))
     },
     status({ status, retryAfter }, _, __, to) {
       const headers = { 'content-type': 'text/html', ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }) }

@@ -101,6 +101,18 @@ export const settings = Type.Object({
   UPSTREAM_TIMEOUT: ms('How long a call of the upstream may take in all', 30_000),
   UPSTREAM_SESSION_TIMEOUT: ms('The same of a call that starts a conference', 15_000),
   UPSTREAM_KEEP_ALIVE: ms('How long a connection to the upstream is kept without a call', 15_000),
+  UPSTREAM_REST: Type.Integer({
+    minimum: 0,
+    default: 10,
+    description:
+      'How long a connection to the upstream is left alone after an answer, in milliseconds: a second answer that comes meanwhile ends it and reaches nobody'
+  }),
+  UPSTREAM_CALLS_PER_CONNECTION: Type.Integer({
+    minimum: 0,
+    default: 0,
+    description:
+      'Calls that a connection to the upstream is used for; 0 for as many as it lasts, 1 for an upstream whose second answers may come at any time'
+  }),
   UPSTREAM_CONNECTIONS: Type.Integer({
     minimum: 1,
     default: 250,

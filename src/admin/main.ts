@@ -23,6 +23,8 @@ export const clientOptions = (config: Config, ca: string | undefined) => ({
   connections: config.UPSTREAM_CONNECTIONS,
   maxAnswerBytes: config.UPSTREAM_MAX_ANSWER,
   keepAlive: config.UPSTREAM_KEEP_ALIVE,
+  rest: config.UPSTREAM_REST,
+  callsPerConnection: config.UPSTREAM_CALLS_PER_CONNECTION,
   retry: {
     retries: config.UPSTREAM_RETRIES,
     base: config.UPSTREAM_RETRY_BASE,

@@ -1,5 +1,5 @@
 import type { Span, Tracer } from '@opentelemetry/api'
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Journey } from '../journey.ts'
 import { Problem } from '../problem.ts'
 import { count, type Tally, Timing } from '../tallies.ts'
@@ -16,6 +16,7 @@ import {
   type Pass,
   type Sign
 } from './breaker.ts'
+import { Connections } from './connections.ts'
 import { meaningOf } from './errors.ts'
 import type { MethodClass } from './methods.ts'
 import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions, secondsOf } from './retry.ts'
@@ -64,6 +65,10 @@ export interface ClientOptions {
   timeout: number
   /** How long a connection without a call is kept, in milliseconds. */
   keepAlive: number
+  /** How long a connection is left alone after an answer, in milliseconds: what comes meanwhile was not asked for, and ends it. */
+  rest: number
+  /** Calls that a connection is used for; 0 for as many as it lasts. */
+  callsPerConnection: number
   /** Connections per tenant and host. */
   connections: number
   /** The longest answer that is read, in bytes. */
@@ -98,7 +103,7 @@ export class Refusal extends Error {
 
 /** What a call goes out with: the tenant's connections, and the proof of who calls. */
 export interface Connection {
-  pool: Pool
+  pool: Connections
   headers: Record<string, string>
   /** Parameters, by the upstream's names. */
   params: readonly (readonly [name: string, value: string])[]
@@ -158,7 +163,7 @@ const unanswered = (interval: number): Problem =>
 
 /** What a tenant has with one host. */
 interface Line {
-  pool: Pool
+  pool: Connections
   breaker: Breaker
   budget: Budget
 }
@@ -270,13 +275,14 @@ export function createClient(options: ClientOptions): Client {
     const ofTenant = lines.get(tenantId) ?? new Map<string, Line>()
     let line = ofTenant.get(origin)
     if (!line) {
-      const pool = new Pool(origin, {
-        connections: options.connections,
-        pipelining: 1,
-        connect: { timeout: options.connectTimeout, ...(options.ca ? { ca: options.ca } : {}) },
-        headersTimeout: options.headersTimeout,
-        bodyTimeout: options.headersTimeout,
-        keepAliveTimeout: options.keepAlive
+      const pool = new Connections(origin, {
+        most: options.connections,
+        rest: options.rest,
+        callsPerConnection: options.callsPerConnection,
+        connectTimeout: options.connectTimeout,
+        silenceTimeout: options.headersTimeout,
+        keepAlive: options.keepAlive,
+        ca: options.ca
       })
       const tell = (scope: BreakerScope, open: boolean) =>
         onBreaker?.({ scope, open, origin, tenantId: scope === 'tenant' ? tenantId : undefined })
@@ -331,7 +337,7 @@ export function createClient(options: ClientOptions): Client {
 
   /** Everything of the answer, or a Cut. */
   const exchange = (
-    pool: Pool,
+    pool: Connections,
     headers: Record<string, string>,
     body: string,
     timeout: number,

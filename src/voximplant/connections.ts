@@ -1,0 +1,110 @@
+import { buildConnector, Client, type Dispatcher, errors } from 'undici'
+
+export interface ConnectionsOptions {
+  /** How many there may be; who finds none waits in line. */
+  most: number
+  /** How long a connection is left alone after an answer, in milliseconds. */
+  rest: number
+  /** Calls that a connection is used for; 0 for as many as it lasts. */
+  callsPerConnection: number
+  /** Milliseconds: to connect, of silence while an answer is due, and how long a connection without a call is kept. */
+  connectTimeout: number
+  silenceTimeout: number
+  keepAlive: number
+  /** Extra certificate authorities (PEM). */
+  ca?: string | undefined
+}
+
+/** Milliseconds: how often the connections that rest are looked at. */
+const turn = 5
+
+/**
+ * A tenant's connections to one host: each has one call at a time, and rests after its answer. HTTP/1.1 has no names for answers, so that a second
+ * one which comes once the next request has left would be taken for that request's; one that comes while nothing is under way ends the
+ * connection. undici's own pool gives a connection back at once, and looks through all of them to find one. What was used last is used
+ * first, so that what is left over grows old and is closed.
+ */
+export class Connections {
+  readonly #origin: string
+  readonly #options: Client.Options
+  readonly #most: number
+  readonly #rest: number
+  readonly #all: Client[] = []
+  readonly #free: Client[] = []
+  /** In the order in which their rests end. */
+  readonly #resting: { client: Client; until: number }[] = []
+  readonly #waiting: { call: Dispatcher.DispatchOptions; handler: Dispatcher.DispatchHandler }[] = []
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+  #onServed: (() => void) | undefined
+
+  constructor(origin: string, { most, rest, callsPerConnection, connectTimeout, silenceTimeout, keepAlive, ca }: ConnectionsOptions) {
+    this.#origin = origin
+    this.#most = most
+    this.#rest = rest
+    this.#options = {
+      // One for all, as it keeps TLS sessions. One stream of HTTP/2 would carry all calls of a tenant, and its end would end them all.
+      connect: buildConnector({ timeout: connectTimeout, allowH2: false, ...(ca ? { ca } : {}) } as buildConnector.BuildOptions),
+      allowH2: false,
+      headersTimeout: silenceTimeout,
+      bodyTimeout: silenceTimeout,
+      keepAliveTimeout: keepAlive,
+      ...(callsPerConnection > 0 ? { maxRequestsPerClient: callsPerConnection } : {})
+    }
+  }
+
+  /** Sends a request on a connection that has rested, on a new one, or in its turn. */
+  dispatch(call: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    // A repetition that is due after its tenant's account has changed.
+    if (this.#closed) {
+      handler.onResponseError?.(null as never, new errors.ClientClosedError())
+      return
+    }
+    const client = this.#free.pop() ?? (this.#all.length < this.#most ? this.#add() : undefined)
+    if (client) this.#use(client, call, handler)
+    else this.#waiting.push({ call, handler })
+  }
+
+  /** Takes no more calls, and ends when all have. */
+  async close(): Promise<void> {
+    this.#closed = true
+    if (this.#waiting.length > 0) await new Promise<void>(served => (this.#onServed = served))
+    clearTimeout(this.#timer)
+    await Promise.all(this.#all.map(client => client.close()))
+  }
+
+  #add(): Client {
+    const client = new Client(this.#origin, this.#options)
+    // How undici says that it takes the next call: after an answer, and after its connection has broken.
+    client.on('drain', () => this.#tired(client))
+    this.#all.push(client)
+    return client
+  }
+
+  #use(client: Client, call: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    client.dispatch(call, handler)
+    // Refused outright, and told so: no drain will come.
+    if (client.stats.size === 0) this.#free.push(client)
+  }
+
+  #tired(client: Client): void {
+    if (this.#rest === 0) this.#rested(client)
+    else {
+      this.#resting.push({ client, until: performance.now() + this.#rest })
+      this.#timer ??= setTimeout(() => this.#wake(), turn)
+    }
+  }
+
+  #wake(): void {
+    const now = performance.now()
+    while (this.#resting.length > 0 && this.#resting[0]!.until <= now) this.#rested(this.#resting.shift()!.client)
+    this.#timer = this.#resting.length > 0 ? setTimeout(() => this.#wake(), turn) : undefined
+  }
+
+  #rested(client: Client): void {
+    const next = this.#waiting.shift()
+    if (next) this.#use(client, next.call, next.handler)
+    else this.#free.push(client)
+    if (this.#waiting.length === 0) this.#onServed?.()
+  }
+}

@@ -1,0 +1,180 @@
+import { createServer, type IncomingMessage } from 'node:http'
+import { createSecureServer } from 'node:http2'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import t, { type Test } from 'tap'
+import type { Dispatcher } from 'undici'
+import { makeCertificate } from '../chaos/certificate.ts'
+import { Connections, type ConnectionsOptions } from '../src/voximplant/connections.ts'
+
+/** Connections to an upstream on real sockets: how they rest, and what that is good for. */
+
+const defaults: ConnectionsOptions = {
+  most: 10,
+  rest: 0,
+  callsPerConnection: 0,
+  connectTimeout: 1_000,
+  silenceTimeout: 2_000,
+  keepAlive: 5_000
+}
+const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+
+const ask = (connections: Connections, body = 'cmd=GetSkills', headers: Record<string, string> = {}): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let text = ''
+    connections.dispatch(
+      { path: '/platform_api', method: 'POST', headers, body },
+      {
+        onRequestStart() {},
+        onResponseStart() {},
+        onResponseData(_: Dispatcher.DispatchController, chunk: Buffer) {
+          text += chunk
+        },
+        onResponseEnd: () => resolve(text),
+        onResponseError: (_: Dispatcher.DispatchController, error: Error) => reject(error)
+      }
+    )
+  })
+
+const answerOf = (text: string) => `HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text}`
+
+/** An upstream that answers each request with its own body after a while, and `stray` some time after that. */
+async function straying(t: Test, { answerAfter, strayAfter }: { answerAfter: number; strayAfter: number }) {
+  let opened = 0
+  const server = createTcpServer(socket => {
+    opened++
+    socket.setNoDelay(true)
+    socket.on('error', () => {})
+    socket.on('data', async data => {
+      const body = data.toString().split('\r\n\r\n')[1]!
+      await pause(answerAfter)
+      socket.write(answerOf(body))
+      await pause(strayAfter)
+      if (!socket.destroyed) socket.write(answerOf('stray'))
+    })
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, opened: () => opened }
+}
+
+t.test('a second answer that comes late', async t => {
+  const times = { answerAfter: 60, strayAfter: 20 }
+  const askSeveral = async (options: Partial<ConnectionsOptions>) => {
+    const upstream = await straying(t, times)
+    const connections = new Connections(upstream.origin, { ...defaults, ...options })
+    const answers: string[] = []
+    for (let i = 0; i < 6; i++) answers.push(await ask(connections, `request ${i}`).catch(error => error.code))
+    await connections.close()
+    return { strays: answers.filter(answer => answer === 'stray').length, answers, opened: upstream.opened() }
+  }
+
+  const restless = await askSeveral({ rest: 0, most: 1 })
+  t.ok(restless.strays > 0, `without a rest it is taken for the next request’s: ${restless.answers}`)
+
+  const resting = await askSeveral({ rest: 1_000 })
+  t.same(
+    resting.answers,
+    Array.from({ length: 6 }, (_, i) => `request ${i}`),
+    'with one it reaches nobody'
+  )
+
+  const once = await askSeveral({ rest: 0, callsPerConnection: 1 })
+  t.same(
+    once.answers,
+    Array.from({ length: 6 }, (_, i) => `request ${i}`),
+    'nor where connections are used once'
+  )
+  t.equal(once.opened, 6)
+})
+
+/** A plain upstream that counts its connections. */
+async function counting(t: Test, act: (request: IncomingMessage) => Promise<unknown> = async () => {}) {
+  let opened = 0
+  let atOnce = 0
+  let most = 0
+  const server = createServer(async (request, response) => {
+    most = Math.max(most, ++atOnce)
+    request.resume()
+    await act(request)
+    atOnce--
+    response.end('well')
+  }).on('connection', () => opened++)
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, opened: () => opened, most: () => most }
+}
+
+t.test('how many there are', async t => {
+  const upstream = await counting(t, () => pause(20))
+  const connections = new Connections(upstream.origin, { ...defaults, most: 3 })
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(connections)))
+  t.ok(
+    answers.every(answer => answer === 'well'),
+    'who finds none waits in line'
+  )
+  t.equal(upstream.opened(), 3)
+  t.equal(upstream.most(), 3, 'one call at a time on each')
+  for (let i = 0; i < 10; i++) await ask(connections)
+  t.equal(upstream.opened(), 3, 'they are kept')
+  await connections.close()
+})
+
+t.test('the last one rests before it is used again', async t => {
+  const upstream = await counting(t)
+  const connections = new Connections(upstream.origin, { ...defaults, most: 1, rest: 100 })
+  await ask(connections)
+  const since = performance.now()
+  t.equal(await ask(connections), 'well')
+  const waited = performance.now() - since
+  t.ok(waited >= 80, `${waited.toFixed(0)} ms`)
+  t.equal(upstream.opened(), 1)
+  await connections.close()
+})
+
+t.test('an end', async t => {
+  const upstream = await counting(t, () => pause(30))
+  const connections = new Connections(upstream.origin, { ...defaults, most: 2, rest: 20 })
+  const answers = Promise.all(Array.from({ length: 6 }, () => ask(connections)))
+  const closed = connections.close()
+  await t.rejects(ask(connections), { code: 'UND_ERR_CLOSED' }, 'takes no more')
+  t.same(await answers, Array(6).fill('well'), 'and lets those in line have their turns')
+  await closed
+})
+
+t.test('a connection that is lost', async t => {
+  let bad = true
+  const upstream = await counting(t, async request => void (bad && request.socket.destroy()))
+  const connections = new Connections(upstream.origin, { ...defaults, most: 1, rest: 10 })
+  await t.rejects(ask(connections), { code: 'UND_ERR_SOCKET' })
+  bad = false
+  t.equal(await ask(connections), 'well', 'is followed by another')
+  await connections.close()
+
+  const nobody = new Connections('http://127.0.0.1:1', { ...defaults, most: 1 })
+  for (let i = 0; i < 3; i++) await t.rejects(ask(nobody), { code: 'ECONNREFUSED' }, 'and one that cannot be had is tried for again')
+  await nobody.close()
+})
+
+t.test('a request that undici refuses keeps no connection', async t => {
+  const upstream = await counting(t)
+  const connections = new Connections(upstream.origin, { ...defaults, most: 1 })
+  await t.rejects(ask(connections, '', { 'x-bad': 'a\nb' }), { code: 'UND_ERR_INVALID_ARG' })
+  t.equal(await ask(connections), 'well')
+  await connections.close()
+})
+
+t.test('HTTP/2 is not spoken, though the upstream would', async t => {
+  const authority = makeCertificate({ name: 'Test', addresses: [], authority: true })
+  const versions: string[] = []
+  const server = createSecureServer({ ...makeCertificate({ issuer: authority.issuer }), allowHTTP1: true }, (request, response) => {
+    versions.push(request.httpVersion)
+    request.resume()
+    response.end('well')
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const connections = new Connections(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, { ...defaults, ca: authority.cert })
+  t.equal(await ask(connections), 'well')
+  t.same(versions, ['1.1'])
+  await connections.close()
+})
