@@ -143,7 +143,8 @@ export default fp(
     counter('voxgate_problems_total', 'Problems answered, by kind.', () => samples('code', problems))
     counter('voxgate_callers_gone_total', 'Requests whose caller went away before the answer was out.', () => [[{}, callers.gone]])
 
-    const { methods, retries, notRetried, breakers, open } = app.upstream
+    const { upstream } = app
+    const { methods, retries, notRetried, breakers, open } = upstream
     const eachMethod = <T>(read: (method: string, tally: { time: Timing; outcomes: Tally }) => T[]): T[] =>
       [...methods].flatMap(([method, tally]) => read(method, tally))
     counter('voxgate_upstream_calls_total', 'Attempts at the upstream, by method and outcome.', () =>
@@ -151,6 +152,11 @@ export default fp(
     )
     histogram('voxgate_upstream_seconds', 'How long attempts at the upstream took.', () =>
       eachMethod((method, { time }) => [[{ method }, time] as const])
+    )
+    counter(
+      'voxgate_upstream_unsolicited_total',
+      'Connections that ended because the upstream sent what nobody had asked for, such as a second answer.',
+      () => [[{}, upstream.unsolicited]]
     )
     counter('voxgate_upstream_retries_total', 'Attempts that were not the first, by the reason.', () => samples('reason', retries))
     counter('voxgate_upstream_retries_refused_total', 'Retries that were due but not made, by what forbade them.', () =>

@@ -61,11 +61,13 @@ t.test('a second answer that comes late', async t => {
   const times = { answerAfter: 60, strayAfter: 20 }
   const askSeveral = async (options: Partial<ConnectionsOptions>) => {
     const upstream = await straying(t, times)
-    const connections = new Connections(upstream.origin, { ...defaults, ...options })
+    let unsolicited = 0
+    const connections = new Connections(upstream.origin, { ...defaults, ...options, onUnsolicited: () => unsolicited++ })
     const answers: string[] = []
     for (let i = 0; i < 6; i++) answers.push(await ask(connections, `request ${i}`).catch(error => error.code))
+    await pause(times.strayAfter + 200)
     await connections.close()
-    return { strays: answers.filter(answer => answer === 'stray').length, answers, opened: upstream.opened() }
+    return { unsolicited, strays: answers.filter(answer => answer === 'stray').length, answers, opened: upstream.opened() }
   }
 
   const restless = await askSeveral({ rest: 0, most: 1 })
@@ -77,6 +79,7 @@ t.test('a second answer that comes late', async t => {
     Array.from({ length: 6 }, (_, i) => `request ${i}`),
     'with one it reaches nobody'
   )
+  t.equal(resting.unsolicited, 6, 'and is counted')
 
   const once = await askSeveral({ rest: 0, callsPerConnection: 1 })
   t.same(
@@ -85,6 +88,7 @@ t.test('a second answer that comes late', async t => {
     'nor where connections are used once'
   )
   t.equal(once.opened, 6)
+  t.equal(once.unsolicited, 0, 'which hear nothing more')
 })
 
 /** A plain upstream that counts its connections. */

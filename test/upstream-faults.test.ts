@@ -326,6 +326,8 @@ t.test('answers nobody asked for, and answers that are none', { timeout: 400_000
     await idle.pop()
   }
   t.equal(wrong, 0, 'none reaches another request')
+  const { unsolicited } = service.app.upstream
+  t.ok(unsolicited >= 200, `${unsolicited} connections ended for what nobody asked for`)
   t.ok(bad >= total)
   t.ok((statuses[200] ?? 0) > total / 4, 'what was whole was answered')
   t.comment(`${bad} bad answers of ${names.length + 1} kinds; statuses ${JSON.stringify(statuses)}; ${wrong} reached another request`)

@@ -119,6 +119,8 @@ export interface ClientCounts {
   readonly retries: Tally
   readonly notRetried: Tally
   readonly breakers: BreakerCounts
+  /** Connections that ended because the upstream sent what nobody had asked for. */
+  readonly unsolicited: number
   /** Breakers that are open now. */
   open(): { tenants: string[]; hosts: string[] }
 }
@@ -267,6 +269,7 @@ export function createClient(options: ClientOptions): Client {
   const hosts = new Map<string, HostBreaker>()
   const { retries: retryCounts, notRetried, breakers } = { retries: {} as Tally, notRetried: {} as Tally, breakers: createBreakerCounts() }
   const methods = new Map<string, Attempt['tally']>()
+  let unsolicited = 0
   const { tracer, onBreaker } = options
   /** The process as a whole must not repeat itself too much either. Counted by calls, not by those that wait: a pause is longer than a call. */
   const common = createBudget({ share: options.retry.share, burst: options.retry.burst * commonBursts })
@@ -282,7 +285,8 @@ export function createClient(options: ClientOptions): Client {
         connectTimeout: options.connectTimeout,
         silenceTimeout: options.headersTimeout,
         keepAlive: options.keepAlive,
-        ca: options.ca
+        ca: options.ca,
+        onUnsolicited: () => unsolicited++
       })
       const tell = (scope: BreakerScope, open: boolean) =>
         onBreaker?.({ scope, open, origin, tenantId: scope === 'tenant' ? tenantId : undefined })
@@ -489,6 +493,9 @@ export function createClient(options: ClientOptions): Client {
       retries: retryCounts,
       notRetried,
       breakers,
+      get unsolicited() {
+        return unsolicited
+      },
       open: () => ({
         tenants: [...lines].flatMap(([tenantId, ofTenant]) =>
           [...ofTenant.values()].some(({ breaker }) => breaker.open) ? [tenantId] : []

@@ -13,6 +13,8 @@ export interface ConnectionsOptions {
   keepAlive: number
   /** Extra certificate authorities (PEM). */
   ca?: string | undefined
+  /** Told of each connection that ended because the upstream sent what nobody had asked for. */
+  onUnsolicited?: () => void
 }
 
 /** Milliseconds: how often the connections that rest are looked at. */
@@ -35,11 +37,16 @@ export class Connections {
   readonly #resting: { client: Client; until: number }[] = []
   readonly #waiting: { call: Dispatcher.DispatchOptions; handler: Dispatcher.DispatchHandler }[] = []
   #timer: NodeJS.Timeout | undefined
+  readonly #onUnsolicited: (() => void) | undefined
   #closed = false
   #onServed: (() => void) | undefined
 
-  constructor(origin: string, { most, rest, callsPerConnection, connectTimeout, silenceTimeout, keepAlive, ca }: ConnectionsOptions) {
+  constructor(
+    origin: string,
+    { most, rest, callsPerConnection, connectTimeout, silenceTimeout, keepAlive, ca, onUnsolicited }: ConnectionsOptions
+  ) {
     this.#origin = origin
+    this.#onUnsolicited = onUnsolicited
     this.#most = most
     this.#rest = rest
     this.#options = {
@@ -77,6 +84,9 @@ export class Connections {
     const client = new Client(this.#origin, this.#options)
     // How undici says that it takes the next call: after an answer, and after its connection has broken.
     client.on('drain', () => this.#tired(client))
+    client.on('disconnect', (_origin, _targets, error) => {
+      if (error.message === 'bad response') this.#onUnsolicited?.()
+    })
     this.#all.push(client)
     return client
   }
