@@ -10,6 +10,8 @@ export interface LoadOrder {
   keys: string[]
   connections: number
   seconds: number
+  /** The first so many of them are not counted: until all connections are open, nothing is loaded. */
+  settle: number
   /** Requests per second; as fast as it goes without. */
   rate?: number
 }
@@ -26,26 +28,37 @@ export interface LoadResult {
 
 process.on('disconnect', () => process.exit())
 for (;;) {
-  const [{ origin, path, keys, connections, seconds, rate }] = (await once(process, 'message')) as [LoadOrder]
+  const [{ origin, path, keys, connections, seconds, settle, rate }] = (await once(process, 'message')) as [LoadOrder]
   const requests = keys.map(key => ({ method: 'GET' as const, path, headers: { authorization: `Bearer ${key}` } }))
   // Each connection begins with another key: in step, they would all call for the same tenant at once.
   let first = 0
-  const result = await autocannon({
-    url: origin,
-    connections,
-    duration: seconds,
-    ...(rate ? { overallRate: rate } : {}),
-    timeout: 30,
-    requests,
-    setupClient(client) {
-      const from = first++ % requests.length
-      client.setRequests([...requests.slice(from), ...requests.slice(0, from)])
+  const begun = performance.now() + settle * 1000
+  let [good, all, last] = [0, 0, begun]
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const options: autocannon.Options = {
+      url: origin,
+      connections,
+      duration: seconds + settle,
+      ...(rate ? { overallRate: rate } : {}),
+      timeout: 30,
+      requests,
+      setupClient(client) {
+        const from = first++ % requests.length
+        client.setRequests([...requests.slice(from), ...requests.slice(0, from)])
+      }
     }
+    autocannon(options, (error, result) => (error ? reject(error) : resolve(result))).on('response', (_client, status) => {
+      const now = performance.now()
+      if (now < begun) return
+      all++
+      if (status < 300) good++
+      last = now
+    })
   })
   const statuses = Object.fromEntries(Object.entries(result.statusCodeStats ?? {}).map(([status, { count }]) => [status, count ?? 0]))
   process.send?.({
-    good: result['2xx'] / result.duration,
-    all: result.requests.total / result.duration,
+    good: (good / (last - begun)) * 1000,
+    all: (all / (last - begun)) * 1000,
     statuses,
     errors: result.errors + result.timeouts,
     p99: result.latency.p99

@@ -397,7 +397,7 @@ async function saturate(stage: Stage, seconds: number, say: SeriesOptions['say']
   const service = await startReplica(stage, upstream.origin, asItComes)
   const loader = await startLoader(stage)
   const pinned = [pin(service.child.pid!, 1), pin(upstream.pid, 0), pin(loader.pid, 0)].every(Boolean)
-  const order = { origin: service.origin, path: '/skills?limit=1', keys: tenants.map(({ key }) => key), seconds }
+  const order = { origin: service.origin, path: '/skills?limit=1', settle: 2, keys: tenants.map(({ key }) => key), seconds }
   await loader.run({ ...order, connections: 16, seconds: 3 })
   let peak = { connections: 0, good: 0 }
   for (const connections of [16, 32, 64, 128]) {
@@ -408,43 +408,47 @@ async function saturate(stage: Stage, seconds: number, say: SeriesOptions['say']
   return { service, loader, order, peak, pinned }
 }
 
-/** Three times the saturating load. */
+/**
+ * Three times the saturating load, in turns with just enough of it: each round beside the two around it, as a machine's speed drifts. What the
+ * generator does until all its connections are open is counted in neither.
+ */
 const overload: Series = ({ quick, say }) =>
   onStage(async stage => {
-    const rounds = quick ? 1 : 5
-    const seconds = quick ? 3 : 8
+    const rounds = quick ? 3 : 11
+    const seconds = quick ? 2 : 4
     const { service, loader, order, peak, pinned } = await saturate(stage, seconds, say)
-    const peaks = [peak.good]
+    const saturated = async () => (await loader.run({ ...order, connections: peak.connections })).good
+    const peaks = [await saturated()]
     const goods: number[] = []
-    const offered: number[] = []
+    const shares: number[] = []
+    const slowest: number[] = []
     const statuses = new Map<string, number>()
     let errors = 0
     for (let round = 0; round < rounds; round++) {
       const over = await loader.run({ ...order, connections: 1_500, rate: Math.ceil(3 * peak.good) })
+      peaks.push(await saturated())
       goods.push(over.good)
-      offered.push(over.all)
+      slowest.push(over.p99)
+      shares.push((2 * over.good) / (peaks.at(-2)! + peaks.at(-1)!))
       errors += over.errors
       for (const [status, n] of Object.entries(over.statuses)) statuses.set(status, (statuses.get(status) ?? 0) + n)
-      const { good } = await loader.run({ ...order, connections: peak.connections })
-      peaks.push(good)
-      say(`${over.good.toFixed(0)} of ${over.all.toFixed(0)} a second, p99 ${over.p99} ms; then ${good.toFixed(0)}`)
+      say(`${over.good.toFixed(0)} of ${over.all.toFixed(0)} a second, p99 ${over.p99} ms; then ${peaks.at(-1)!.toFixed(0)}`)
     }
-    const [most, good] = [quantile(peaks, 0.5), quantile(goods, 0.5)]
+    const percents = shares.map(share => (share * 100).toFixed(0)).join(', ')
+    const share = quantile(shares, 0.5)
     return [
       line(
         'at most',
-        `${most.toFixed(0)} a second with ${peak.connections} connections${pinned ? ', on a processor of its own' : ''} (median of ${peaks.length})`
+        `${quantile(peaks, 0.5).toFixed(0)} a second with ${peak.connections} connections${pinned ? ', on a processor of its own' : ''} (median of ${peaks.length})`
       ),
-      line(
-        'offered',
-        `${(3 * peak.good).toFixed(0)} a second over 1,500 connections, ${quantile(offered, 0.5).toFixed(0)} taken; ${timesOf(statuses)}`
-      ),
+      line('offered', `${(3 * peak.good).toFixed(0)} a second over 1,500 connections: ${timesOf(statuses)}`),
       line(
         'goodput as a share of the peak',
-        `${((good / most) * 100).toFixed(0)} % (${good.toFixed(0)} a second)`,
+        `${(share * 100).toFixed(0)} % (${quantile(goods, 0.5).toFixed(0)} a second; by round: ${percents})`,
         'at least 90 %',
-        good / most >= 0.9
+        share >= 0.9
       ),
+      line('the slowest in a hundred', `${quantile(slowest, 0.5).toFixed(0)} ms, the queue of the connections included`),
       none('requests without any answer', errors),
       line('the service', service.child.exitCode === null ? 'runs' : 'crashed', 'runs', service.child.exitCode === null)
     ]
