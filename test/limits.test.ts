@@ -199,6 +199,41 @@ t.test('a place has to become free in time', async t => {
   t.equal((await next).status, 200, 'whoever gave up takes no place')
 })
 
+t.test('a change whose caller leaves while it waits for a place is not sent', async t => {
+  const upstream = await holdingUpstream(t)
+  const service = await start(t, { TENANT_CONCURRENCY: '1', QUEUE_TIMEOUT: '60000' }, { origin: upstream.origin })
+  await service.app.listen({ host: '127.0.0.1', port: 0 })
+  const first = service.call('GET', '/skills')
+  await upstream.holds(1)
+  const caller = new AbortController()
+  const change = fetch(`http://127.0.0.1:${(service.app.server.address() as AddressInfo).port}/skills`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${service.tenants[0]!.key}`, 'content-type': 'application/json', 'idempotency-key': 'left-early' },
+    body: '{"skillName":"billing"}',
+    signal: caller.signal
+  }).catch(error => error.name)
+  while (service.app.gate.waiting < 1) await sleep(1)
+  caller.abort()
+  t.equal(await change, 'AbortError')
+  // Until the service has seen its connection close.
+  await sleep(200)
+  upstream.letGo()
+  t.equal((await first).status, 200)
+  while (service.app.gate.active > 0) await sleep(1)
+  const { headers, body, status } = await Promise.race([
+    service.call('POST', '/skills', { skillName: 'billing' }, { headers: { 'idempotency-key': 'left-early' } }),
+    (async () => {
+      await upstream.holds(1)
+      t.equal(upstream.held[0]!.cmd, 'AddSkill')
+      upstream.held.shift()!.response.end('{"result":1,"skill_id":7}')
+      return new Promise<never>(() => {})
+    })()
+  ])
+  t.match({ headers, body, status }, { status: 201, body: { skillId: 7 } }, 'its key is free')
+  t.equal(headers['idempotency-replayed'], undefined)
+  t.equal(service.app.upstream.methods.get('AddSkill')?.outcomes.ok, 1, 'sent once')
+})
+
 t.test('tenants that wait have their turns', async t => {
   const upstream = await holdingUpstream(t)
   const service = await start(
@@ -387,6 +422,30 @@ t.test('Redis is full', { skip: redisServer.missing }, async t => {
   const recovered = await turned('ok')
   t.comment(`noticed after ${noticed.toFixed(0)} ms, ${during.admitted} admitted in 2 s, back after ${recovered.toFixed(0)} ms`)
   t.ok(recovered < 3_000)
+})
+
+t.test('Redis gives signs of life, and fails every lease', { skip: redisServer.missing }, async t => {
+  const { redis, apps, load, turned } = await replicas(t, { KEY_RATE: '20', KEY_BURST: '40' })
+  const admin = new Redis(redis.url)
+  t.teardown(() => admin.disconnect())
+  await load(500)
+  const turns = () => apps.map(app => app.limits.counts.turns)
+  // What somebody else keeps under the names of the buckets.
+  for (const name of await admin.keys('voxgate:rate:*')) await admin.multi().del(name).lpush(name, 'not ours').exec()
+  const before = turns()
+  const during = await load(4_000)
+  const most = Math.max(...turns().map((now, i) => now - before[i]!))
+  t.equal(during.other, 0)
+  t.ok(most <= 12, `${most} turns in four seconds: it is trusted again later each time`)
+  t.ok(during.admitted >= 20 * 4 * 0.5, `${during.admitted} admitted: the parts are used`)
+  t.ok(during.admitted <= 2 * allowance(20, 40, 4_000))
+  for (const name of await admin.keys('voxgate:rate:*')) await admin.del(name)
+  await turned('ok')
+  await load(500)
+  t.same(
+    apps.map(app => app.limits.redis),
+    ['ok', 'ok']
+  )
 })
 
 t.test('Redis is not there at the start', { skip: redisServer.missing }, async t => {

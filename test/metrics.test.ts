@@ -166,4 +166,13 @@ t.test('who may read them', async t => {
   t.match(await scraped.text(), /^voxgate_build_info\{/m)
   t.equal((await fetch(`${address}/skills`)).status, 404)
   t.equal((await fetch(`${address}/metrics`, { method: 'POST' })).status, 405)
+
+  const broken = await listenForMetrics(
+    Object.assign(Object.create(apart.app.metrics), { text: () => Promise.reject(new Error('no')) }),
+    '127.0.0.1',
+    0
+  )
+  t.teardown(() => broken.close())
+  const failed = await fetch(`http://127.0.0.1:${(broken.address() as AddressInfo).port}/metrics`)
+  t.equal(failed.status, 500, 'a failure ends a scrape, not the process')
 })

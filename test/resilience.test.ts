@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { operations } from '../src/app.ts'
+import { skewOf } from '../src/voximplant/token.ts'
 import { startService } from './support.ts'
 
 /** What is tried again and what is not, against an upstream that fails, on real sockets; it counts every attempt. */
@@ -149,6 +150,10 @@ t.test('a refused token is signed anew, once, by the upstream’s clock', async 
   behave((_, response) => response.end('{"error":{"code":100,"msg":"no"}}'))
   t.equal((await service.call('GET', '/skills')).status, 424)
   t.equal(attempts.length, 1, 'a refused credential is none, while the clocks agree')
+  const now = Date.parse('2026-11-24T15:00:00Z')
+  t.equal(skewOf('Tue, 24 Nov 2026 17:00:00 GMT', now), 7_200)
+  for (const nonsense of [undefined, '', 'soon', 'Tue, 24 Nov 2099 15:00:00 GMT', 'Thu, 01 Jan 1970 00:00:00 GMT'])
+    t.equal(skewOf(nonsense, now), 0, `a clock that says ${nonsense} is not followed`)
 })
 
 t.test('the breaker', async t => {

@@ -69,6 +69,10 @@ const goneAfter = 5_000
 /** A connection that has been silent for so long is given up: the host behind it may have gone without a word. Milliseconds. */
 const silentFor = 2_000
 
+/** After leases that failed, signs of life are not enough for so long, in milliseconds; twice as long each time that leases fail again at once. */
+const leastDistrust = 250
+const mostDistrust = 10_000
+
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
 
 /** The common buckets in Redis. While it is away, frozen or full, `up` is false, and it is asked again ten times a second. */
@@ -91,6 +95,8 @@ export function commonBuckets({ url, timeout, replicas: atLeast, onTurn }: Redis
   let replicas = atLeast
   let closed = false
   let heard = performance.now()
+  let distrust = 0
+  let trustFrom = 0
 
   const turn = (now: boolean, reason: string) => {
     if (up === now || closed) return
@@ -115,7 +121,7 @@ export function commonBuckets({ url, timeout, replicas: atLeast, onTurn }: Redis
       if (!isCount(alive)) throw new Error('an answer that is none')
       replicas = Math.max(atLeast, alive)
       heard = performance.now()
-      turn(true, 'it answers')
+      if (heard >= trustFrom) turn(true, 'it answers')
     } catch (error) {
       turn(false, (error as Error).message)
       if (redis.status === 'ready' && performance.now() - heard > silentFor) {
@@ -153,6 +159,7 @@ export function commonBuckets({ url, timeout, replicas: atLeast, onTurn }: Redis
         wanted.some((most, i) => answer[i * 3]! > most)
       )
         throw new Error('an answer that is none')
+      distrust = 0
       const now = performance.now()
       for (const [i, { bucket }] of asked.entries()) {
         bucket.tokens += answer[i * 3]!
@@ -161,6 +168,10 @@ export function commonBuckets({ url, timeout, replicas: atLeast, onTurn }: Redis
         bucket.emptyUntil = now + answer[i * 3 + 2]!
       }
     } catch (error) {
+      if (up) {
+        distrust = Math.min(mostDistrust, Math.max(leastDistrust, distrust * 2))
+        trustFrom = performance.now() + distrust
+      }
       turn(false, (error as Error).message)
       void beat()
     } finally {

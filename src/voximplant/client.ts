@@ -416,14 +416,14 @@ export function createClient(options: ClientOptions): Client {
         if (ownAccount) body += `&account_id=${credential.accountId}`
       } else body += `&account_id=${credential.accountId}&api_key=${encodeURIComponent(credential.apiKey)}`
       const end = performance.now() + timeout
-      // A change is never cancelled: its caller may have gone, but what becomes of it is still worth knowing.
+      // A change that was sent is never cancelled: its caller may have gone, but what becomes of it is still worth knowing.
       const cancelledBy = safe ? journey : undefined
       let renewed = false
       let mayLeave = sending === undefined
       line.budget.earn()
       common.earn()
       for (let attempts = 1, sent = 0; ; sent++) {
-        if (cancelledBy?.gone) throw callerGone()
+        if (cancelledBy?.gone || (journey?.gone && sent === 0)) throw callerGone()
         let raw: RawAnswer | undefined
         let failure: unknown
         const attempt = begin(line, account, call, headers, sent)

@@ -30,10 +30,14 @@ export interface Tokens {
   renew(key: SigningKey, upstreamDate: string | undefined): void
 }
 
-/** Seconds by which the upstream's clock is ahead of ours; 0 when it does not tell. */
+/** A clock that is further off than a day is not one to sign by: a token for next year would be good next year. */
+const mostSkew = 86_400
+
+/** Seconds by which the upstream's clock is ahead of ours; 0 when it does not tell, or tells nonsense. */
 export function skewOf(upstreamDate: string | undefined, now: number): number {
   const theirs = upstreamDate === undefined ? Number.NaN : Date.parse(upstreamDate)
-  return Number.isNaN(theirs) ? 0 : Math.round((theirs - now) / 1000)
+  const skew = Math.round((theirs - now) / 1000)
+  return Math.abs(skew) <= mostSkew ? skew : 0
 }
 
 /** Tokens by credential: a credential is one object per stored version, so that a new version never meets an old token. */
