@@ -3,17 +3,26 @@
 // Plain JavaScript of a few lines, because an old Node has to be able to read it.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import module from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const [file = 'src/server.ts', ...args] = process.argv.slice(2)
 const target = fileURLToPath(new URL(`../${file}`, import.meta.url))
 const bundled = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
 
+// What is compiled once is not compiled at every start; where the folder cannot be written, it is.
+const compiled = fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url))
+
 if (process.features.typescript) {
   process.argv.splice(1, 2, target)
+  module.enableCompileCache?.(compiled)
   await import(pathToFileURL(target).href)
+  module.flushCompileCache?.()
 } else if (existsSync(bundled) && !process.env.VOXGATE_RESPAWNED) {
-  const child = spawn(bundled, [target, ...args], { stdio: 'inherit', env: { ...process.env, VOXGATE_RESPAWNED: '1' } })
+  const child = spawn(bundled, [target, ...args], {
+    stdio: 'inherit',
+    env: { NODE_COMPILE_CACHE: compiled, ...process.env, VOXGATE_RESPAWNED: '1' }
+  })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(code ?? (signal ? 1 : 0)))
 } else {

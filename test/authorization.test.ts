@@ -7,6 +7,7 @@ import { compileNetworks, isNetwork } from '../src/networks.ts'
 import { holds } from '../src/scopes.ts'
 import { createKey } from '../src/tenants/keys.ts'
 import { onEveryDatabase } from './databases.ts'
+import { emptyList, startStub } from './stub.ts'
 import { allScopes, type Service, startService, tester } from './support.ts'
 
 /** Who may do what: headers that are none, networks, child accounts, and what is written down of it. */
@@ -195,22 +196,13 @@ t.test('scopes', async t => {
 /** An upstream that keeps what it was sent. */
 async function listener(t: Test) {
   const seen: { method: string; form: URLSearchParams; headers: Record<string, unknown>; iss: unknown }[] = []
-  const server = createServer((request, response) => {
-    let form = ''
-    request.on('data', chunk => {
-      form += chunk
-    })
-    request.on('end', () => {
-      const fields = new URLSearchParams(form)
-      const token = /^Bearer [^.]+\.([^.]+)/.exec(request.headers.authorization ?? '')?.[1]
-      const iss = token && JSON.parse(Buffer.from(token, 'base64url').toString()).iss
-      seen.push({ method: fields.get('cmd') ?? '', form: fields, headers: request.headers, iss })
-      response.setHeader('content-type', 'application/json').end('{"result":[],"total_count":0,"count":0}')
-    })
+  const { origin } = await startStub(t, ({ form, request, response }) => {
+    const token = /^Bearer [^.]+\.([^.]+)/.exec(request.headers.authorization ?? '')?.[1]
+    const iss = token && JSON.parse(Buffer.from(token, 'base64url').toString()).iss
+    seen.push({ method: form.get('cmd') ?? '', form, headers: request.headers, iss })
+    response.setHeader('content-type', 'application/json').end(emptyList)
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => void server.close())
-  return { seen, origin: `http://127.0.0.1:${(server.address() as { port: number }).port}` }
+  return { seen, origin }
 }
 
 t.test('child accounts', async t => {

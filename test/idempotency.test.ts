@@ -1,11 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import type { ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +15,8 @@ import { createIdempotency } from '../src/tenants/idempotency.ts'
 import { openStore, type Store } from '../src/tenants/store.ts'
 import { createVault } from '../src/tenants/vault.ts'
 import { onEveryDatabase, type TestDatabase } from './databases.ts'
-import { allScopes, startService, testConfig, tester } from './support.ts'
+import { startStub } from './stub.ts'
+import { allScopes, compileCache, startService, testConfig, tester } from './support.ts'
 
 /** Requests with an Idempotency-Key, over real sockets; the upstream counts the effects, and so is the judge. */
 
@@ -56,32 +54,19 @@ async function startUpstream(t: Test): Promise<Upstream> {
   const effects: Effect[] = []
   const usual: Behave = ({ act }) => act()
   let behave = usual
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('error', () => {})
-    request.on('data', chunk => chunks.push(chunk))
-    request.on('end', () => {
-      const text = Buffer.concat(chunks).toString()
-      const form = new URLSearchParams(text)
-      const part = (name: string) => form.get(name) ?? new RegExp(`name="${name}"\r\n\r\n([^\r]*)`).exec(text)?.[1]
-      const method = part('cmd') ?? ''
-      const effect = { method, what: part('sms_body') ?? part('conference_name') ?? part('skill_name') ?? part('name') ?? method }
-      const act = () => {
-        effects.push(effect)
-        response.setHeader('content-type', 'application/json')
-        response.end(JSON.stringify(answers[method]!(effects.length)))
-      }
-      behave({ effect, act, response })
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
+  const { origin } = await startStub(t, ({ form, body, response }) => {
+    const part = (name: string) => form.get(name) ?? new RegExp(`name="${name}"\r\n\r\n([^\r]*)`).exec(body)?.[1]
+    const method = part('cmd') ?? ''
+    const effect = { method, what: part('sms_body') ?? part('conference_name') ?? part('skill_name') ?? part('name') ?? method }
+    const act = () => {
+      effects.push(effect)
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify(answers[method]!(effects.length)))
+    }
+    behave({ effect, act, response })
   })
   return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin,
     effects,
     count: what => effects.filter(effect => effect.what === what).length,
     behave(next) {
@@ -665,8 +650,6 @@ interface Child {
   dead: Promise<unknown>
 }
 
-const compileCache = mkdtempSync(join(tmpdir(), 'voxgate-'))
-t.teardown(() => rmSync(compileCache, { recursive: true, force: true }))
 const childFile = fileURLToPath(new URL('./children/crashing-service.ts', import.meta.url))
 /** Short, so that what a dead process held is soon taken over. */
 const lease = 400

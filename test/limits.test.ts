@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import { createServer, request as httpRequest, type ServerResponse } from 'node:http'
+import { request as httpRequest, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { build } from '../src/app.ts'
 import type { Store } from '../src/tenants/store.ts'
+import { emptyList, startStub } from './stub.ts'
 import { type Service, type ServiceOptions, services, startRedis, startService, testConfig, tester } from './support.ts'
 
 /** Rate limits, of one process and shared through a Redis of the test's own; limits of calls at once. */
@@ -131,30 +132,19 @@ t.test('without Redis each of several replicas holds its part', async t => {
 async function holdingUpstream(t: Test) {
   const held: { cmd: string; response: ServerResponse }[] = []
   let most = 0
-  const server = createServer((request, response) => {
-    let body = ''
-    request.on('data', chunk => {
-      body += chunk
-    })
-    request.on('end', () => {
-      held.push({ cmd: new URLSearchParams(body).get('cmd') ?? '', response })
-      most = Math.max(most, held.length)
-      server.emit('held')
-    })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
+  const { server, origin } = await startStub(t, ({ form, response }) => {
+    held.push({ cmd: form.get('cmd') ?? '', response })
+    most = Math.max(most, held.length)
+    server.emit('held')
   })
   return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin,
     held,
     most: () => most,
     async holds(count: number) {
       while (held.length < count) await once(server, 'held')
     },
-    letGo: () => held.shift()!.response.end('{"result":[],"total_count":0,"count":0}')
+    letGo: () => held.shift()!.response.end(emptyList)
   }
 }
 

@@ -1,37 +1,30 @@
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { listenForMetrics } from '../src/metrics-port.ts'
+import { startStub } from './stub.ts'
 import { startService } from './support.ts'
 
 /** What is counted, by what a scraper reads; and that the dashboard and the alerts ask for nothing else. */
 
 /** A service whose upstream answers, refuses, fails and goes, and that has met all of that. */
-async function startBusy(env: Record<string, string> = {}) {
+async function startBusy(t: Test, env: Record<string, string> = {}) {
   let behave: 'answer' | 'fail' | 'cut' = 'answer'
-  const upstream = createServer((request, response) => {
-    request.resume().on('end', () => {
-      if (behave === 'cut') response.destroy()
-      else if (behave === 'fail') response.writeHead(502).end()
-      else response.end('{"result":[{"skill_id":1,"skill_name":"a","brand_new":1}],"total_count":1,"count":1}')
-    })
+  const { origin } = await startStub(t, ({ response }) => {
+    if (behave === 'cut') response.destroy()
+    else if (behave === 'fail') response.writeHead(502).end()
+    else response.end('{"result":[{"skill_id":1,"skill_name":"a","brand_new":1}],"total_count":1,"count":1}')
   })
-  await new Promise<void>(resolve => upstream.listen(0, '127.0.0.1', resolve))
   const service = await startService({
     tenants: 3,
-    origin: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
+    origin,
     env: { UPSTREAM_RETRIES: '1', UPSTREAM_RETRY_BASE: '1', BREAKER_FAILURES: '3', BREAKER_INTERVAL: '60000', METRICS_TENANTS: '2', ...env }
   })
+  t.teardown(() => service.close())
   return {
     service,
     behave(next: typeof behave) {
       behave = next
-    },
-    async close() {
-      await service.close()
-      upstream.closeAllConnections()
-      upstream.close()
     }
   }
 }
@@ -42,8 +35,7 @@ const sampleOf = (text: string, series: string): number => {
 }
 
 t.test('counts', async t => {
-  const { service, behave, close } = await startBusy()
-  t.teardown(close)
+  const { service, behave } = await startBusy(t)
   for (const tenant of [0, 1, 2, 2]) t.equal((await service.call('GET', '/skills', undefined, { tenant })).status, 200)
   await service.call('GET', '/skills?limit=x')
   await service.call('GET', '/nowhere')
@@ -88,8 +80,7 @@ t.test('counts', async t => {
 })
 
 t.test('the dashboard and the alerts name what there is', async t => {
-  const { service, behave, close } = await startBusy()
-  t.teardown(close)
+  const { service, behave } = await startBusy(t)
   await service.call('GET', '/skills')
   behave('cut')
   for (let i = 0; i < 4; i++) await service.call('GET', '/skills')

@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import t, { type Test } from 'tap'
 import { operations } from '../src/app.ts'
 import { skewOf } from '../src/voximplant/token.ts'
+import { emptyList, startStub } from './stub.ts'
 import { startService } from './support.ts'
 
 /** What is tried again and what is not, against an upstream that fails, on real sockets; it counts every attempt. */
@@ -12,25 +12,12 @@ type Behave = (form: URLSearchParams, response: ServerResponse, request: Incomin
 async function start(t: Test, env: Record<string, string> = {}, tenants = 1) {
   const attempts: string[] = []
   let behave: Behave = (_, response) => response.destroy()
-  const server = createServer((request, response) => {
-    let body = ''
-    request.on('data', chunk => {
-      body += chunk
-    })
-    request.on('end', () => {
-      const form = new URLSearchParams(body)
-      attempts.push(form.get('cmd') ?? '')
-      behave(form, response, request)
-    })
+  const { server, origin } = await startStub(t, ({ form, request, response }) => {
+    attempts.push(form.get('cmd') ?? '')
+    behave(form, response, request)
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const service = await startService({ origin, tenants, env: { UPSTREAM_RETRIES: '2', ...env } })
-  t.teardown(async () => {
-    await service.close()
-    server.closeAllConnections()
-    server.close()
-  })
+  t.teardown(() => service.close())
   return {
     service,
     server,
@@ -42,17 +29,16 @@ async function start(t: Test, env: Record<string, string> = {}, tenants = 1) {
   }
 }
 
-const empty = '{"result":[],"total_count":0,"count":0}'
 const user = { userName: 'bob', userDisplayName: 'Bob', userPassword: 'Passw0rd!' }
 const issuedAt = ({ headers }: IncomingMessage): number =>
   JSON.parse(Buffer.from(headers.authorization!.split('.')[1]!, 'base64url').toString()).iat
 
 t.test('a read that fails is tried again', async t => {
   const { service, attempts, behave } = await start(t)
-  behave((_, response) => (attempts.length < 3 ? response.destroy() : response.end(empty)))
+  behave((_, response) => (attempts.length < 3 ? response.destroy() : response.end(emptyList)))
   t.equal((await service.call('GET', '/skills')).status, 200)
   t.equal(attempts.length, 3)
-  behave((_, response) => (attempts.length < 2 ? response.writeHead(502).end('<html>') : response.end(empty)))
+  behave((_, response) => (attempts.length < 2 ? response.writeHead(502).end('<html>') : response.end(emptyList)))
   t.equal((await service.call('GET', '/skills')).status, 200, 'an HTTP error too')
   t.equal(attempts.length, 2)
   behave((_, response) => response.destroy())
@@ -90,7 +76,7 @@ t.test('a change is sent again only where that cannot double it', async t => {
 
 t.test('Retry-After', async t => {
   const { service, attempts, behave } = await start(t)
-  behave((_, response) => (attempts.length < 2 ? response.writeHead(503, { 'retry-after': '1' }).end() : response.end(empty)))
+  behave((_, response) => (attempts.length < 2 ? response.writeHead(503, { 'retry-after': '1' }).end() : response.end(emptyList)))
   const before = performance.now()
   t.equal((await service.call('GET', '/skills')).status, 200)
   t.ok(performance.now() - before >= 990, 'a short wait is waited')
@@ -113,7 +99,7 @@ t.test('a tenth of all reads is tried again, however many of them wait for that'
   const failed = new Set<string>()
   behave((form, response) => {
     const name = form.get('skill_name')!
-    if (!name.endsWith('0') || failed.has(name)) return response.end(empty)
+    if (!name.endsWith('0') || failed.has(name)) return response.end(emptyList)
     failed.add(name)
     response.writeHead(500).end()
   })
@@ -175,7 +161,7 @@ t.test('the breaker', async t => {
   t.ok(refused > 10)
   t.ok(attempts.length - 5 >= 1 && attempts.length - 5 <= 4, `${attempts.length - 5} probes in a second, one per 300 ms at most`)
   t.equal((await service.call('GET', '/skills', undefined, { tenant: 1 })).status, 502, 'another tenant has a breaker of its own')
-  behave((_, response) => response.end(empty))
+  behave((_, response) => response.end(emptyList))
   await new Promise(resolve => setTimeout(resolve, 350))
   t.equal((await service.call('GET', '/skills')).status, 200, 'the probe finds it back')
   t.equal((await service.call('GET', '/skills')).status, 200)

@@ -1,8 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
 import { once } from 'node:events'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -10,7 +8,7 @@ import { openStore, WrongMasterKey } from '../src/tenants/store.ts'
 import { createVault, UnknownMasterKey } from '../src/tenants/vault.ts'
 import type { Orders } from './children/store-torture.ts'
 import { onEveryDatabase, postgres, postgresDatabase, sqliteDatabase, type TestDatabase } from './databases.ts'
-import { createCredential, tester } from './support.ts'
+import { compileCache, createCredential, tester } from './support.ts'
 
 /** Master keys are exchanged while everything is in use; and whatever is killed at whatever moment, nothing is lost. */
 
@@ -57,9 +55,8 @@ onEveryDatabase(t, 'a rotation while serving', async (t, { dialect }) => {
   for (const store of [before, both, late, after]) await store.close()
 })
 
-/** KILLS: another number, while one works on this test. */
-const kills = Number(process.env.KILLS ?? 200)
-// Some two hundred starts of Node; a minute where the machine is quiet.
+/** Each costs the start of a process: KILLS=200, for a release, takes two to three minutes. */
+const kills = Number(process.env.KILLS ?? 80)
 t.setTimeout(600_000)
 /** So many processes work, and die, at once. */
 const together = 4
@@ -99,7 +96,7 @@ interface Victim {
 function victim(t: Test, databases: number): Victim {
   const started = spawn(process.execPath, [child], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'voxgate-compile-cache') }
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache }
   })
   t.teardown(() => started.kill('SIGKILL'))
   const lines: Victim['lines'] = []

@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import { openStore } from '../src/tenants/store.ts'
 import { createVault } from '../src/tenants/vault.ts'
 import { postgres, postgresDatabase, sqliteDatabase, type TestDatabase } from './databases.ts'
+import { emptyList, startStub } from './stub.ts'
 import { createCredential, freePort, noLimits, services, startRedis, tester } from './support.ts'
 
 /** How the service ends: real processes under load, in front of an upstream that takes its time. */
@@ -24,17 +25,11 @@ const listening = async (server: Server): Promise<string> => {
 
 /** An upstream that answers after 20 to 150 ms, and for `slow` applications after 1.5 s. */
 async function slowUpstream(t: Test): Promise<string> {
-  const server = createServer(async (request, response) => {
-    let body = ''
-    for await (const chunk of request) body += chunk
+  const { origin } = await startStub(t, async ({ body, response }) => {
     await sleep(body.includes('slow') ? 1_500 : 20 + Math.random() * 130)
-    response.end('{"result":[],"total_count":0,"count":0}')
+    response.end(emptyList)
   })
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return listening(server)
+  return origin
 }
 
 interface World {

@@ -1,9 +1,10 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { problemTypes } from '../src/problem.ts'
 import { codeOf, knownCodes, meaningOf } from '../src/voximplant/errors.ts'
 import statuses from './fixtures/error-statuses.json' with { type: 'json' }
+import { startStub } from './stub.ts'
 import { type Service, startService, tester } from './support.ts'
 
 /** The client against an upstream that misbehaves, on real sockets. */
@@ -23,21 +24,10 @@ interface Faulty {
 async function startFaulty(t: Test): Promise<Faulty> {
   let taken = 0
   let answer: Answer = (_, response) => response.end('{"result":1}')
-  const server = createServer((request, response) => {
-    let body = ''
-    request.on('data', chunk => {
-      body += chunk
-    })
-    request.on('end', () => answer(new URLSearchParams(body), response, ++taken))
-  })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
+  const { server, origin } = await startStub(t, ({ form, response }) => answer(form, response, ++taken))
   return {
     server,
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin,
     count: () => taken,
     behave(next) {
       answer = next

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { DatabaseConnection } from 'kysely'
@@ -22,6 +23,9 @@ export interface Orders {
   /** The statement of the first or second database that it does not survive: before or after it, at its nth time. */
   at?: { database: number; when: 'before' | 'after'; statement: string; nth: number }
 }
+
+// Those that are killed would keep nothing for the next.
+flushCompileCache()
 
 const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`)
 const die = () => process.kill(process.pid, 'SIGKILL')
