@@ -103,9 +103,14 @@ export const settings = Type.Object({
   UPSTREAM_KEEP_ALIVE: ms('How long a connection to the upstream is kept without a call', 15_000),
   UPSTREAM_REST: Type.Integer({
     minimum: 0,
-    default: 10,
+    default: 2,
     description:
       'How long a connection to the upstream is left alone after an answer, in milliseconds: a second answer that comes meanwhile ends it and reaches nobody'
+  }),
+  UPSTREAM_LONG_REST: Type.Integer({
+    minimum: 0,
+    default: 100,
+    description: 'The same, in milliseconds, for a host that has sent a second answer within the last hour'
   }),
   UPSTREAM_CALLS_PER_CONNECTION: Type.Integer({
     minimum: 0,

@@ -8,14 +8,16 @@ import { Connections, type ConnectionsOptions } from '../src/voximplant/connecti
 
 /** Connections to an upstream on real sockets: how they rest, and what that is good for. */
 
-const defaults: ConnectionsOptions = {
+const defaults: Omit<ConnectionsOptions, 'host'> = {
   most: 10,
   rest: 0,
+  longRest: 0,
   callsPerConnection: 0,
   connectTimeout: 1_000,
   silenceTimeout: 2_000,
   keepAlive: 5_000
 }
+const fresh = () => ({ suspectUntil: 0 })
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 const ask = (connections: Connections, body = 'cmd=GetSkills', headers: Record<string, string> = {}): Promise<string> =>
@@ -62,7 +64,7 @@ t.test('a second answer that comes late', async t => {
   const askSeveral = async (options: Partial<ConnectionsOptions>) => {
     const upstream = await straying(t, times)
     let unsolicited = 0
-    const connections = new Connections(upstream.origin, { ...defaults, ...options, onUnsolicited: () => unsolicited++ })
+    const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), ...options, onUnsolicited: () => unsolicited++ })
     const answers: string[] = []
     for (let i = 0; i < 6; i++) answers.push(await ask(connections, `request ${i}`).catch(error => error.code))
     await pause(times.strayAfter + 200)
@@ -91,6 +93,28 @@ t.test('a second answer that comes late', async t => {
   t.equal(once.unsolicited, 0, 'which hear nothing more')
 })
 
+t.test('a host that has answered twice', async t => {
+  const upstream = await straying(t, { answerAfter: 5, strayAfter: 30 })
+  const host = fresh()
+  const options = { ...defaults, host, rest: 2, longRest: 5_000 }
+  const connections = new Connections(upstream.origin, options)
+  t.equal(await ask(connections, 'first'), 'first')
+  // The first one comes to a connection that has long rested.
+  while (host.suspectUntil === 0) await pause(5)
+  t.ok(host.suspectUntil > performance.now() + 3_000_000, 'is suspect for an hour')
+  const answers: string[] = []
+  for (let i = 0; i < 8; i++) answers.push(await ask(connections, `request ${i}`))
+  const other = new Connections(upstream.origin, options)
+  for (let i = 8; i < 10; i++) answers.push(await ask(other, `request ${i}`))
+  t.same(
+    answers,
+    Array.from({ length: 10 }, (_, i) => `request ${i}`),
+    'and gets the long rest, for every tenant'
+  )
+  t.equal(upstream.opened(), 11, 'no connection was used twice meanwhile')
+  await Promise.all([connections.close(), other.close()])
+})
+
 /** A plain upstream that counts its connections. */
 async function counting(t: Test, act: (request: IncomingMessage) => Promise<unknown> = async () => {}) {
   let opened = 0
@@ -110,7 +134,7 @@ async function counting(t: Test, act: (request: IncomingMessage) => Promise<unkn
 
 t.test('how many there are', async t => {
   const upstream = await counting(t, () => pause(20))
-  const connections = new Connections(upstream.origin, { ...defaults, most: 3 })
+  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 3 })
   const answers = await Promise.all(Array.from({ length: 20 }, () => ask(connections)))
   t.ok(
     answers.every(answer => answer === 'well'),
@@ -125,7 +149,7 @@ t.test('how many there are', async t => {
 
 t.test('the last one rests before it is used again', async t => {
   const upstream = await counting(t)
-  const connections = new Connections(upstream.origin, { ...defaults, most: 1, rest: 100 })
+  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 1, rest: 100 })
   await ask(connections)
   const since = performance.now()
   t.equal(await ask(connections), 'well')
@@ -137,7 +161,7 @@ t.test('the last one rests before it is used again', async t => {
 
 t.test('an end', async t => {
   const upstream = await counting(t, () => pause(30))
-  const connections = new Connections(upstream.origin, { ...defaults, most: 2, rest: 20 })
+  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 2, rest: 20 })
   const answers = Promise.all(Array.from({ length: 6 }, () => ask(connections)))
   const closed = connections.close()
   await t.rejects(ask(connections), { code: 'UND_ERR_CLOSED' }, 'takes no more')
@@ -148,20 +172,20 @@ t.test('an end', async t => {
 t.test('a connection that is lost', async t => {
   let bad = true
   const upstream = await counting(t, async request => void (bad && request.socket.destroy()))
-  const connections = new Connections(upstream.origin, { ...defaults, most: 1, rest: 10 })
+  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 1, rest: 10 })
   await t.rejects(ask(connections), { code: 'UND_ERR_SOCKET' })
   bad = false
   t.equal(await ask(connections), 'well', 'is followed by another')
   await connections.close()
 
-  const nobody = new Connections('http://127.0.0.1:1', { ...defaults, most: 1 })
+  const nobody = new Connections('http://127.0.0.1:1', { ...defaults, host: fresh(), most: 1 })
   for (let i = 0; i < 3; i++) await t.rejects(ask(nobody), { code: 'ECONNREFUSED' }, 'and one that cannot be had is tried for again')
   await nobody.close()
 })
 
 t.test('a request that undici refuses keeps no connection', async t => {
   const upstream = await counting(t)
-  const connections = new Connections(upstream.origin, { ...defaults, most: 1 })
+  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 1 })
   await t.rejects(ask(connections, '', { 'x-bad': 'a\nb' }), { code: 'UND_ERR_INVALID_ARG' })
   t.equal(await ask(connections), 'well')
   await connections.close()
@@ -177,7 +201,11 @@ t.test('HTTP/2 is not spoken, though the upstream would', async t => {
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
-  const connections = new Connections(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, { ...defaults, ca: authority.cert })
+  const connections = new Connections(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+    ...defaults,
+    host: fresh(),
+    ca: authority.cert
+  })
   t.equal(await ask(connections), 'well')
   t.same(versions, ['1.1'])
   await connections.close()

@@ -24,6 +24,7 @@ export const clientOptions = (config: Config, ca: string | undefined) => ({
   maxAnswerBytes: config.UPSTREAM_MAX_ANSWER,
   keepAlive: config.UPSTREAM_KEEP_ALIVE,
   rest: config.UPSTREAM_REST,
+  longRest: config.UPSTREAM_LONG_REST,
   callsPerConnection: config.UPSTREAM_CALLS_PER_CONNECTION,
   retry: {
     retries: config.UPSTREAM_RETRIES,

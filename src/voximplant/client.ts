@@ -16,7 +16,7 @@ import {
   type Pass,
   type Sign
 } from './breaker.ts'
-import { Connections } from './connections.ts'
+import { Connections, type HostManners } from './connections.ts'
 import { meaningOf } from './errors.ts'
 import type { MethodClass } from './methods.ts'
 import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions, secondsOf } from './retry.ts'
@@ -67,6 +67,8 @@ export interface ClientOptions {
   keepAlive: number
   /** How long a connection is left alone after an answer, in milliseconds: what comes meanwhile was not asked for, and ends it. */
   rest: number
+  /** The same for a host that has done so within the last hour. */
+  longRest: number
   /** Calls that a connection is used for; 0 for as many as it lasts. */
   callsPerConnection: number
   /** Connections per tenant and host. */
@@ -270,6 +272,12 @@ export function createClient(options: ClientOptions): Client {
   const { retries: retryCounts, notRetried, breakers } = { retries: {} as Tally, notRetried: {} as Tally, breakers: createBreakerCounts() }
   const methods = new Map<string, Attempt['tally']>()
   let unsolicited = 0
+  const manners = new Map<string, HostManners>()
+  const mannersOf = (origin: string): HostManners => {
+    const known = manners.get(origin) ?? { suspectUntil: 0 }
+    manners.set(origin, known)
+    return known
+  }
   const { tracer, onBreaker } = options
   /** The process as a whole must not repeat itself too much either. Counted by calls, not by those that wait: a pause is longer than a call. */
   const common = createBudget({ share: options.retry.share, burst: options.retry.burst * commonBursts })
@@ -281,6 +289,8 @@ export function createClient(options: ClientOptions): Client {
       const pool = new Connections(origin, {
         most: options.connections,
         rest: options.rest,
+        longRest: options.longRest,
+        host: mannersOf(origin),
         callsPerConnection: options.callsPerConnection,
         connectTimeout: options.connectTimeout,
         silenceTimeout: options.headersTimeout,

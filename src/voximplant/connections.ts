@@ -3,8 +3,11 @@ import { buildConnector, Client, type Dispatcher, errors } from 'undici'
 export interface ConnectionsOptions {
   /** How many there may be; who finds none waits in line. */
   most: number
-  /** How long a connection is left alone after an answer, in milliseconds. */
+  /** How long a connection is left alone after an answer, in milliseconds; and while the host is suspect. */
   rest: number
+  longRest: number
+  /** What is known of the host, by all that call it. */
+  host: HostManners
   /** Calls that a connection is used for; 0 for as many as it lasts. */
   callsPerConnection: number
   /** Milliseconds: to connect, of silence while an answer is due, and how long a connection without a call is kept. */
@@ -17,13 +20,20 @@ export interface ConnectionsOptions {
   onUnsolicited?: () => void
 }
 
-/** Milliseconds: how often the connections that rest are looked at. */
-const turn = 5
+/** What a host has been seen to do. */
+export interface HostManners {
+  /** Until when it is suspect: it has sent what nobody had asked for. By `performance.now()`. */
+  suspectUntil: number
+}
+
+/** Milliseconds: how often the connections that rest are looked at, and how long a host stays suspect. */
+const turn = 1
+const suspicion = 3_600_000
 
 /**
  * A tenant's connections to one host: each has one call at a time, and rests after its answer. HTTP/1.1 has no names for answers, so that a second
  * one which comes once the next request has left would be taken for that request's; one that comes while nothing is under way ends the
- * connection. undici's own pool gives a connection back at once, and looks through all of them to find one. What was used last is used
+ * connection. A host that has done so once gets the long rest: who answers twice does it again. undici's own pool gives a connection back at once, and looks through all of them to find one. What was used last is used
  * first, so that what is left over grows old and is closed.
  */
 export class Connections {
@@ -31,9 +41,11 @@ export class Connections {
   readonly #options: Client.Options
   readonly #most: number
   readonly #rest: number
+  readonly #longRest: number
+  readonly #host: HostManners
   readonly #all: Client[] = []
   readonly #free: Client[] = []
-  /** In the order in which their rests end. */
+  /** In the order in which they began to rest. */
   readonly #resting: { client: Client; until: number }[] = []
   readonly #waiting: { call: Dispatcher.DispatchOptions; handler: Dispatcher.DispatchHandler }[] = []
   #timer: NodeJS.Timeout | undefined
@@ -43,12 +55,14 @@ export class Connections {
 
   constructor(
     origin: string,
-    { most, rest, callsPerConnection, connectTimeout, silenceTimeout, keepAlive, ca, onUnsolicited }: ConnectionsOptions
+    { most, rest, longRest, host, callsPerConnection, connectTimeout, silenceTimeout, keepAlive, ca, onUnsolicited }: ConnectionsOptions
   ) {
     this.#origin = origin
     this.#onUnsolicited = onUnsolicited
     this.#most = most
     this.#rest = rest
+    this.#longRest = longRest
+    this.#host = host
     this.#options = {
       // One for all, as it keeps TLS sessions. One stream of HTTP/2 would carry all calls of a tenant, and its end would end them all.
       connect: buildConnector({ timeout: connectTimeout, allowH2: false, ...(ca ? { ca } : {}) } as buildConnector.BuildOptions),
@@ -85,7 +99,7 @@ export class Connections {
     // How undici says that it takes the next call: after an answer, and after its connection has broken.
     client.on('drain', () => this.#tired(client))
     client.on('disconnect', (_origin, _targets, error) => {
-      if (error.message === 'bad response') this.#onUnsolicited?.()
+      if (error.message === 'bad response') this.#suspect()
     })
     this.#all.push(client)
     return client
@@ -98,11 +112,21 @@ export class Connections {
   }
 
   #tired(client: Client): void {
-    if (this.#rest === 0) this.#rested(client)
+    const now = performance.now()
+    const rest = now < this.#host.suspectUntil ? this.#longRest : this.#rest
+    if (rest === 0) this.#rested(client)
     else {
-      this.#resting.push({ client, until: performance.now() + this.#rest })
+      this.#resting.push({ client, until: now + rest })
       this.#timer ??= setTimeout(() => this.#wake(), turn)
     }
+  }
+
+  /** The host has sent what nobody had asked for: those that have rested for a moment only rest again. */
+  #suspect(): void {
+    const news = performance.now() >= this.#host.suspectUntil
+    this.#host.suspectUntil = performance.now() + suspicion
+    if (news) for (const client of this.#free.splice(0)) this.#tired(client)
+    this.#onUnsolicited?.()
   }
 
   #wake(): void {
