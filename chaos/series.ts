@@ -69,7 +69,7 @@ const markers = /chaos-[a-z0-9-]+/g
 
 /** Whether a good answer is another request's, or one that nobody asked for. */
 const isAstray = (marker: string, { status, text }: Hit): boolean =>
-  status === 200 && ((text.match(markers) ?? []).some(found => found !== marker) || !text.includes(marker))
+  status === 200 && (text.includes('stray') || (text.match(markers) ?? []).some(found => found !== marker) || !text.includes(marker))
 
 /** Whether the service knows idempotency keys: then callers repeat. */
 const knowsKeys = async (origin: string): Promise<boolean> =>

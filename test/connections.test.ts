@@ -188,6 +188,12 @@ t.test('a request that undici refuses keeps no connection', async t => {
   const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 1 })
   await t.rejects(ask(connections, '', { 'x-bad': 'a\nb' }), { code: 'UND_ERR_INVALID_ARG' })
   t.equal(await ask(connections), 'well')
+  const answers = await Promise.allSettled([ask(connections), ask(connections, '', { 'x-bad': 'a\nb' }), ask(connections)])
+  t.same(
+    answers.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+    'nor anybody in line behind it'
+  )
   await connections.close()
 })
 

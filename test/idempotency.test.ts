@@ -16,7 +16,7 @@ import { openStore, type Store } from '../src/tenants/store.ts'
 import { createVault } from '../src/tenants/vault.ts'
 import { onEveryDatabase, type TestDatabase } from './databases.ts'
 import { startStub } from './stub.ts'
-import { allScopes, compileCache, startService, testConfig, tester } from './support.ts'
+import { allScopes, startService, testConfig, tester } from './support.ts'
 
 /** Requests with an Idempotency-Key, over real sockets; the upstream counts the effects, and so is the judge. */
 
@@ -662,7 +662,7 @@ async function startChild(t: Test, { database, masterKey, upstream }: House, cra
       DOCS: 'false',
       IDEMPOTENCY_LEASE: String(lease),
       CRASH_AT: crashAt,
-      NODE_COMPILE_CACHE: compileCache
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE
     },
     stdio: ['ignore', 'pipe', 'inherit']
   })

@@ -8,7 +8,7 @@ import { openStore, WrongMasterKey } from '../src/tenants/store.ts'
 import { createVault, UnknownMasterKey } from '../src/tenants/vault.ts'
 import type { Orders } from './children/store-torture.ts'
 import { onEveryDatabase, postgres, postgresDatabase, sqliteDatabase, type TestDatabase } from './databases.ts'
-import { compileCache, createCredential, tester } from './support.ts'
+import { createCredential, tester } from './support.ts'
 
 /** Master keys are exchanged while everything is in use; and whatever is killed at whatever moment, nothing is lost. */
 
@@ -94,10 +94,7 @@ interface Victim {
 }
 
 function victim(t: Test, databases: number): Victim {
-  const started = spawn(process.execPath, [child], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache }
-  })
+  const started = spawn(process.execPath, [child], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => started.kill('SIGKILL'))
   const lines: Victim['lines'] = []
   let open = 0

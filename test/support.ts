@@ -2,7 +2,6 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { adminTokensOf } from '../src/admin/tokens.ts'
 import { build, operations } from '../src/app.ts'
@@ -13,9 +12,6 @@ import { type Actor, openStore, type Store, type StoreDialect } from '../src/ten
 import { createVault } from '../src/tenants/vault.ts'
 
 /** What tests have in common: a whole service in front of a sandbox on a real socket, with tenants of their own. */
-
-/** Where processes that tests start keep what they compiled, as `npm test` and bin/run.js do. */
-export const compileCache = fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url))
 
 const rsa = {
   modulusLength: 2048,

@@ -33,8 +33,8 @@ const suspicion = 3_600_000
 /**
  * A tenant's connections to one host: each has one call at a time, and rests after its answer. HTTP/1.1 has no names for answers, so that a second
  * one which comes once the next request has left would be taken for that request's; one that comes while nothing is under way ends the
- * connection. A host that has done so once gets the long rest: who answers twice does it again. undici's own pool gives a connection back at once, and looks through all of them to find one. What was used last is used
- * first, so that what is left over grows old and is closed.
+ * connection. A host that has done so once gets the long rest: who answers twice does it again. undici's own pool gives a connection back at
+ * once, and looks through all of them to find one. What was used last is used first, so that what is left over grows old and is closed.
  */
 export class Connections {
   readonly #origin: string
@@ -108,7 +108,7 @@ export class Connections {
   #use(client: Client, call: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     client.dispatch(call, handler)
     // Refused outright, and told so: no drain will come.
-    if (client.stats.size === 0) this.#free.push(client)
+    if (client.stats.size === 0) this.#rested(client)
   }
 
   #tired(client: Client): void {
