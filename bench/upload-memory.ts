@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -80,7 +80,11 @@ async function send(address: string, key: string, way: (typeof ways)[number]['na
   const [before, after] = raw ? ['', ''] : way.endsWith('first') ? [file, `\r\n${texts}--b--\r\n`] : [texts + file, '\r\n--b--\r\n']
   const call = request(`${address}/call-lists${raw ? `?${new URLSearchParams(fields)}` : ''}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': raw ? 'text/csv' : 'multipart/form-data; boundary=b' }
+    headers: {
+      authorization: `Bearer ${key}`,
+      'idempotency-key': randomUUID(),
+      'content-type': raw ? 'text/csv' : 'multipart/form-data; boundary=b'
+    }
   })
   const answered = once(call, 'response')
   call.write(before)
