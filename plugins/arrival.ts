@@ -14,7 +14,7 @@ export default fp(
       const timer = setTimeout(() => {
         // Whoever reads the body listens; when nobody does, there is none to wait for.
         if (payload.listenerCount('error') > 0) payload.emit('error', new Problem('request-timeout', 'The body did not come in time.'))
-      }, timeout)
+      }, timeout).unref()
       const stop = () => clearTimeout(timer)
       payload.once('end', stop).once('close', stop)
       next(null, payload)
