@@ -50,7 +50,7 @@ import { endpoint } from '../src/endpoint.ts'
 import { created, done, fields, first, outcomes, page } from '../src/reply.ts'
 import type { Upload } from '../src/upload.ts'
 import { invalid } from '../src/validation.ts'
-import { toUpstreamTime } from '../src/voximplant/wire.ts'
+import { toUnixSeconds } from '../src/voximplant/wire.ts'
 
 const tag = 'Call lists'
 const listId = id('The call list.')
@@ -68,9 +68,9 @@ const bodies =
 type Row = Record<string, string | number | boolean>
 
 function unixSeconds(instant: string, pointer: string): number {
-  if (toUpstreamTime(instant) === undefined)
-    throw invalid([{ in: 'body', pointer, detail: 'is not an instant between the years 0000 and 9999 in UTC' }])
-  return Math.floor(Date.parse(instant) / 1000)
+  const seconds = toUnixSeconds(instant)
+  if (seconds === undefined) throw invalid([{ in: 'body', pointer, detail: 'is not an instant between the years 0000 and 9999 in UTC' }])
+  return seconds
 }
 
 const tasksUpload: Upload = {

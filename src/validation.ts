@@ -3,6 +3,7 @@ import { Ajv, type ErrorObject } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { FastifySchemaCompiler } from 'fastify'
 import { Problem, type Violation } from './problem.ts'
+import { parseInstant } from './voximplant/rfc3339.ts'
 import { mark, marked } from './voximplant/wire.ts'
 
 /**
@@ -26,6 +27,8 @@ const ajv = addFormats.default(
     keywords: ['x-consume']
   })
 )
+// The one of ajv-formats takes a space for `T` and offsets without a colon.
+ajv.addFormat('date-time', text => parseInstant(text) !== undefined)
 
 type Part = Violation['in']
 const partNames: Record<string, Part> = { params: 'path', querystring: 'query', body: 'body', headers: 'header' }

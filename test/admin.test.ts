@@ -120,6 +120,17 @@ onEveryDatabase(t, 'the life of a tenant', async (t, database) => {
     status: 412,
     body: { code: 'precondition-failed' }
   })
+  const weak = `W/${renamed.headers.get('etag')}`
+  t.match(
+    await admin('PATCH', '/tenants/acme', { name: 'Weak' }, { 'if-match': weak }),
+    { status: 412, body: { code: 'precondition-failed', detail: /weak tag W\/".*compresses/ } },
+    'a tag that a compressing proxy weakened is named'
+  )
+  t.match(
+    await admin('PATCH', '/tenants/acme', { name: 'Bare' }, { 'if-match': renamed.headers.get('etag')!.slice(1, -1) }),
+    { status: 400, body: { errors: [{ in: 'header', pointer: '/If-Match', detail: /double quotes/ }] } },
+    'a tag without quotes is a bad request'
+  )
   t.equal((await admin('PATCH', '/tenants/acme', { name: 'Acme' }, { 'if-match': renamed.headers.get('etag')! })).status, 200)
   t.match(
     await admin('PATCH', '/tenants/acme', {
@@ -221,7 +232,11 @@ onEveryDatabase(t, 'the life of a tenant', async (t, database) => {
     body: { version: 1, kind: 'key', accountId: 600_001, keyId: 'key-600001', fingerprint: /^SHA256:/, verifiedAt: String }
   })
   t.notMatch(JSON.stringify(status.body), /PRIVATE|private/)
-  t.match(await put({ result: fresh }), { status: 200, body: { version: 2, fingerprint: status.body.fingerprint } }, 'the older layout')
+  t.match(
+    await admin('PUT', '/tenants/acme/credentials', `\ufeff${JSON.stringify({ result: fresh })}`),
+    { status: 200, body: { version: 2, fingerprint: status.body.fingerprint } },
+    'the older layout, after a byte order mark'
+  )
   t.match(await admin('GET', '/tenants/acme/credentials'), { status: 200, body: { version: 2, keyId: 'key-600001' } })
 
   // Keys
@@ -314,6 +329,7 @@ onEveryDatabase(t, 'the life of a tenant', async (t, database) => {
   t.match((await admin('GET', '/audit-log?action=key.revoke')).body.items, [{ action: 'key.revoke', target: keyId }])
   t.same((await admin('GET', '/audit-log?actor=ci')).body.items, [])
   t.same((await admin('GET', '/audit-log?until=2020-01-01T00:00:00Z')).body.items, [])
+  t.same((await admin('GET', '/audit-log?until=2016-12-31T23:59:60Z')).body.items, [], 'a leap second is an instant')
   t.equal((await admin('GET', '/audit-log?since=yesterday')).status, 400)
   t.notMatch(JSON.stringify(log.body), /PRIVATE|vg_[0-9A-Za-z]{12}_/, 'no secret is in it')
   t.comment(`${log.body.items.length} entries`)

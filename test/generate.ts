@@ -186,8 +186,13 @@ const badInstants = [
   '2026-01-15T09:30:00',
   '2026-01-15',
   '2026-01-15T09:30:00+25:00',
-  // Real, but nothing that the upstream's form of times can hold.
-  '2016-12-31T23:59:60Z',
+  '2026-01-15 09:30:00Z',
+  '2026-01-15T09:30:00+0300',
+  '2026-01-15T09:30:00+03',
+  '2026-01-15T09:30Z',
+  // A leap second ends a month in UTC.
+  '2016-12-30T23:59:60Z',
+  // A real instant, which the upstream's form of times cannot hold.
   '0000-01-01T00:00:00+01:00',
   '1768469400',
   'yesterday',

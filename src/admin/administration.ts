@@ -24,6 +24,7 @@ import type { Store } from '../tenants/store.ts'
 import { invalid } from '../validation.ts'
 import { accountOf } from '../voximplant/account.ts'
 import type { Credential } from '../voximplant/client.ts'
+import { parseInstant } from '../voximplant/rfc3339.ts'
 import type { Check } from './check.ts'
 
 /** What administrators do: the one place behind `/admin` and behind the command line. Failures are Problems. */
@@ -123,8 +124,7 @@ export function createAdministrator({ store, origin, check, scopes, records }: A
         await store
           .by(actor)
           .updateTenant(tenantId, before => {
-            if (ifMatch !== undefined && !matches(ifMatch, etagOf(viewOfTenant(before))))
-              throw new Problem('precondition-failed', `The tenant ${tenantId} is not in the state that If-Match names.`)
+            if (ifMatch !== undefined) checkPrecondition(ifMatch, etagOf(viewOfTenant(before)), tenantId)
             return { ...patch, settings: changes && mergeSettings(before.settings, changes) }
           })
           .catch(refuse)
@@ -164,7 +164,7 @@ export function createAdministrator({ store, origin, check, scopes, records }: A
           .by(actor)
           .createKey(tenantId, {
             ...rest,
-            ...(expiresAt ? { expiresAt: new Date(expiresAt).toISOString() } : {}),
+            ...(expiresAt ? { expiresAt: new Date(parseInstant(expiresAt)!).toISOString() } : {}),
             ...(childAccounts === undefined ? {} : { childAccounts: childAccounts as ApiKey['childAccounts'] })
           })
           .catch(refuse)
@@ -186,7 +186,7 @@ export function createAdministrator({ store, origin, check, scopes, records }: A
       return created(
         await store
           .by(actor)
-          .rotateKey(keyId, { graceSeconds, ...(expiresAt ? { expiresAt: new Date(expiresAt).toISOString() } : {}) })
+          .rotateKey(keyId, { graceSeconds, ...(expiresAt ? { expiresAt: new Date(parseInstant(expiresAt)!).toISOString() } : {}) })
           .catch(refuse)
       )
     },
@@ -268,7 +268,7 @@ const faultsOfNetworks = (networks: readonly string[] | null | undefined, pointe
   )
 
 const faultsOfEnd = (expiresAt: string | undefined): Violation[] =>
-  expiresAt !== undefined && Date.parse(expiresAt) <= Date.now() ? [inBody('/expiresAt', 'must lie in the future')] : []
+  expiresAt !== undefined && parseInstant(expiresAt)! <= Date.now() ? [inBody('/expiresAt', 'must lie in the future')] : []
 
 /** Headers of a tenant's own: those that say who calls, and nothing that the connection, the form or the credentials depend on. */
 const allowedHeader = /^(?:accept-language|user-agent|x-(?!forwarded-|real-ip$|http-method|method-override)[a-z0-9-]+)$/
@@ -285,8 +285,21 @@ function checkSettings(settings: NonNullable<TenantChanges['settings']> | undefi
   if (faults.length > 0) throw invalid(faults)
 }
 
-/** RFC 9110: a list of tags, or `*`. */
-const matches = (ifMatch: string, etag: string): boolean => ifMatch.trim() === '*' || ifMatch.split(',').some(tag => tag.trim() === etag)
+/** RFC 9110, section 13.1.1: `*` or a list of tags, compared strongly, so that a weak tag never matches. Throws unless one is the current tag. */
+function checkPrecondition(ifMatch: string, etag: string, tenantId: string): void {
+  const tags = ifMatch.split(',').map(tag => tag.trim())
+  if (tags.includes('*') || tags.includes(etag)) return
+  const weak = tags.find(tag => tag.startsWith('W/'))
+  if (weak !== undefined)
+    throw new Problem(
+      'precondition-failed',
+      `If-Match holds the weak tag ${weak}, which never matches. A proxy that compresses responses weakens tags: send the tag without W/, or read the tenant without compression.`
+    )
+  const bare = tags.find(tag => !/^"[^"]*"$/.test(tag))
+  if (bare !== undefined)
+    throw invalid([{ in: 'header', pointer: '/If-Match', detail: 'must be `*` or tags in double quotes, as in the ETag header' }])
+  throw new Problem('precondition-failed', `The tenant ${tenantId} is not in the state that If-Match names.`)
+}
 
 /** Settings with some of them changed; `null` takes one away. */
 const mergeSettings = (before: TenantSettings, changes: NonNullable<TenantChanges['settings']>): TenantSettings =>

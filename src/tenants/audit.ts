@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Kysely } from 'kysely'
+import { parseInstant } from '../voximplant/rfc3339.ts'
 import type { AuditEntry, AuditQuery, NewAuditEntry } from './model.ts'
 import { entryOf, type Tables } from './schema.ts'
 
@@ -68,8 +69,8 @@ export async function readEntries(
   if (actor !== undefined) query = query.where('actor_id', '=', actor)
   if (action !== undefined) query = query.where('action', '=', action)
   if (outcome !== undefined) query = query.where('outcome', '=', outcome)
-  if (since !== undefined) query = query.where('at', '>=', new Date(since).toISOString())
-  if (until !== undefined) query = query.where('at', '<', new Date(until).toISOString())
+  if (since !== undefined) query = query.where('at', '>=', new Date(parseInstant(since)!).toISOString())
+  if (until !== undefined) query = query.where('at', '<', new Date(parseInstant(until)!).toISOString())
   if (before !== undefined) query = query.where('id', '<', before)
   const rows = await query.execute()
   const items = rows.slice(0, size).map(entryOf)

@@ -8,7 +8,8 @@ const smallestKey = 2048
 /** The JSON of a credentials file. Throws a Problem that shows nothing of it. */
 export function parseCredentials(text: string): unknown {
   try {
-    return JSON.parse(text)
+    // Editors on Windows begin a file with a byte order mark.
+    return JSON.parse(text.replace(/^\ufeff/, ''))
   } catch {
     throw new Problem('malformed-body', 'The credentials are not JSON, or cut short.')
   }
@@ -61,7 +62,8 @@ function privateKeyIn(pem: string, pointer: string): string {
     new Problem('private-key-unusable', `The private key ${detail}.`, { errors: [{ in: 'body', pointer, detail }] })
   let key: KeyObject
   try {
-    key = createPrivateKey(pem)
+    // Environment variables and secret stores often hold a PEM with its line breaks escaped.
+    key = createPrivateKey(pem.includes('\n') ? pem : pem.replace(/(?:\\r)?\\n/g, '\n'))
   } catch {
     throw unusable('is not a private key in PEM form without a passphrase, or is cut short')
   }

@@ -1,4 +1,5 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
+import { daysInMonth, parseInstant } from './rfc3339.ts'
 
 /**
  * The upstream's dialect, read from schemas and compiled once: snake_case names, `;`-joined lists, `YYYY-MM-DD HH:mm:ss` UTC times,
@@ -122,8 +123,8 @@ const pad = (n: number, digits: number): string => String(n).padStart(digits, '0
 
 /** An RFC 3339 instant of any offset -> `YYYY-MM-DD HH:mm:ss` UTC (fractions are cut), or undefined when there is no such instant. */
 export function toUpstreamTime(instant: string): string | undefined {
-  const ms = Date.parse(instant)
-  if (Number.isNaN(ms)) return undefined
+  const ms = parseInstant(instant)
+  if (ms === undefined) return undefined
   const t = new Date(ms)
   const year = t.getUTCFullYear()
   if (year < 0 || year > 9999) return undefined
@@ -139,9 +140,6 @@ const two = (text: string, at: number): number => {
   return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN
 }
 
-const daysOf = (year: number, month: number): number =>
-  month === 2 ? ((year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31
-
 /** Whether a text begins with a `YYYY-MM-DD` that the calendar has. By characters: every answer is full of them, and a Date costs ten times this. */
 function beginsWithDay(text: string): boolean {
   if (text[4] !== '-' || text[7] !== '-') return false
@@ -149,7 +147,7 @@ function beginsWithDay(text: string): boolean {
   const month = two(text, 5)
   const day = two(text, 8)
   // Comparisons with NaN are false.
-  return year >= 0 && month >= 1 && month <= 12 && day >= 1 && (day <= 28 || day <= daysOf(year, month))
+  return year >= 0 && month >= 1 && month <= 12 && day >= 1 && (day <= 28 || day <= daysInMonth(year, month))
 }
 
 const isDay = (text: string): boolean => text.length === 10 && beginsWithDay(text)
@@ -163,6 +161,10 @@ const isUpstreamTime = (text: string): boolean =>
   two(text, 14) <= 59 &&
   two(text, 17) <= 59 &&
   beginsWithDay(text)
+
+/** An instant as Unix seconds, or undefined when there is no such instant in the years 0000 to 9999. */
+export const toUnixSeconds = (instant: string): number | undefined =>
+  toUpstreamTime(instant) === undefined ? undefined : Math.floor(parseInstant(instant)! / 1000)
 
 /** `YYYY-MM-DD HH:mm:ss` UTC -> RFC 3339 with `Z`; takes RFC 3339 too. Undefined for anything else, such as the upstream's `0000-00-00 00:00:00`. */
 export function fromUpstreamTime(text: string): string | undefined {
@@ -301,10 +303,7 @@ function textOf(name: string, kind: Kind): [ParamKind, (value: unknown) => strin
     case 'timestamp':
       return ['timestamp', value => toUpstreamTime(value as string) ?? noInstant(name)]
     case 'unix':
-      return [
-        'number',
-        value => (toUpstreamTime(value as string) ? String(Math.floor(Date.parse(value as string) / 1000)) : noInstant(name))
-      ]
+      return ['number', value => String(toUnixSeconds(value as string) ?? noInstant(name))]
     case 'json': {
       const toWire = compileToWire(kind.schema, name)
       return [
@@ -526,7 +525,7 @@ export function compileToWire(schema: TSchema, where = 'answer'): (value: unknow
     case 'timestamp':
       return value => toUpstreamTime(value as string) ?? noInstant(where)
     case 'unix':
-      return value => Math.floor(Date.parse(value as string) / 1000)
+      return value => toUnixSeconds(value as string) ?? noInstant(where)
     case 'list': {
       const item = compileToWire(kind.item, where)
       return value => (value as unknown[]).map(item)
