@@ -171,7 +171,8 @@ export default fp(
           summary: 'REST for the Voximplant Management API',
           description:
             'Resources in place of the RPC methods of the Voximplant Management API. Press **Authorize** and paste an API key (`vg_...`); the key decides which tenant, and so which Voximplant account, a call is made for.\n\n' +
-            'An `{xxxId}` in a path is an id, or a name after a tilde (`~support`) where the description says so. Times are RFC 3339 instants. Every failure is an `application/problem+json` whose `type` is a page that says what to do.',
+            'An `{xxxId}` in a path is an id, or a name after a tilde (`~support`) where the description says so. Times are RFC 3339 instants. Every failure is an `application/problem+json` whose `type` is a page that says what to do.\n\n' +
+            'Responses can hold more members than are described here: what the upstream sends beyond its reference comes through under camelCase names, with its values as they are (times as the upstream writes them, integers beyond 2^53 as text). Words such as statuses can be others than those that are listed. Ignore what you do not know.',
           license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
           contact: { name: 'The operators of this service' }
         },

@@ -95,6 +95,7 @@ export default fp(
             form,
             decode: operation.decode,
             answers: operation.answers,
+            partial: operation.partial,
             ownAccount: operation.class.ownAccount,
             safe: operation.class.safe === true,
             retry: operation.class.retry,

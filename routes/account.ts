@@ -14,7 +14,12 @@ export default {
       'The Voximplant account behind the API key: names, balance, settings. Its `api_key` and callback salt never leave Voxgate.',
     tag,
     input: strict({ returnLiveBalance: maybe(flag('Whether the balance counts running calls too.')) }),
-    reply: value(ref(AccountNoun), { beside: { apiAddress: maybe(text('The host that serves this account best.')) } })
+    reply: value(ref(AccountNoun), {
+      beside: {
+        apiAddress: maybe(text('The host that serves this account best.')),
+        debuggerAddress: maybe(text('The host of the debugger.'))
+      }
+    })
   }),
   getCurrencyRates: endpoint({
     http: 'GET /currency-rates',

@@ -30,7 +30,7 @@ export default {
     }),
     reply: created(
       {
-        callSessionHistoryId: id('The id of the session, by which call sessions can be listed.', 7001),
+        callSessionHistoryId: maybe(id('The id of the session, by which call sessions can be listed.', 7001)),
         mediaSessionAccessUrl: maybe(
           text('Where HTTP requests to the running scenarios go. Whoever knows it controls the session.', {
             examples: ['http://203.0.113.9:12092/request?id=b6c1']

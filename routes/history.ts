@@ -15,6 +15,7 @@ import {
   paging,
   ref,
   strict,
+  TimezoneOfResponse,
   text,
   timestamp
 } from '../schemas/common.ts'
@@ -26,11 +27,8 @@ const tag = 'History'
 const span = 'Give both `fromDate` and `toDate`; without either, the upstream takes a span of its own, usually the last month.'
 const fixed = { timezone: 'Etc/GMT' }
 
-/** A page whose upstream answer also names its time zone, which is the one that was asked for. */
-const pageInUtc = (item: TSchema): Reply => {
-  const reply = page(item)
-  return { ...reply, answer: Type.Object({ ...reply.answer.properties, timezone: maybe(Type.String()) }) }
-}
+/** A page of which the upstream names the time zone, the one that was asked for. */
+const pageInUtc = (item: TSchema): Reply => page(item, { timezone: TimezoneOfResponse })
 
 const dates = (what: string, verb: string) => ({
   fromDate: timestamp(`Only ${what} that ${verb} at this instant or later.`),

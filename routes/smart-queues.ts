@@ -1,6 +1,5 @@
 import {
   flag,
-  hiding,
   id,
   idOrName,
   idsOrNames,
@@ -11,6 +10,7 @@ import {
   paging,
   ref,
   strict,
+  TimezoneOfResponse,
   text,
   timestamp
 } from '../schemas/common.ts'
@@ -104,9 +104,7 @@ export const measured = (span: string, interval: string) => ({
 })
 // Times are read and answered in a time zone of the caller's choice.
 const inUtc = { timezone: 'Etc/GMT' }
-const metrics = listed(ref(SmartQueueMetric))
-// The answer repeats the time zone that was asked for.
-const metricsInUtc = { ...metrics, answer: hiding(metrics.answer, 'timezone') }
+const metricsInUtc = listed(ref(SmartQueueMetric), { beside: { timezone: TimezoneOfResponse } })
 
 export default {
   createSmartQueue: endpoint({
@@ -384,7 +382,7 @@ export default {
     description: 'Statuses without a name of their own are listed too.',
     tag,
     input: strict({ applicationId: applicationById }),
-    reply: listed(ref(SmartQueueStatusName))
+    reply: listed(ref(SmartQueueStatusName), { orOne: true })
   }),
   setSmartQueueStatusName: endpoint({
     http: 'PUT /applications/:applicationId/agent-statuses/:sqStatusName',

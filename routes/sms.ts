@@ -31,7 +31,7 @@ export default {
     }),
     reply: created(
       {
-        messageId: id('The id of the message.', 42),
+        messageId: maybe(id('The id of the message.', 42)),
         fragmentsCount: maybe(integer('Into how many charged parts the text was cut.', { examples: [1] }))
       },
       '/sms-messages?messageId=:messageId'

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { flag, formattedName, id, maybe, text, timestamp } from './common.ts'
+import { flag, formattedName, id, maybe, ref, text, timestamp } from './common.ts'
+import { Rule } from './rule.ts'
 
 /** The short name of an application. */
 export const ApplicationName = formattedName(
@@ -24,8 +25,20 @@ export const Application = Type.Object(
         examples: ['support.acme.n1.voximplant.com']
       })
     ),
+    extendedApplicationName: maybe(
+      text('The full name with the domain, where the upstream tells it apart from `applicationName`.', {
+        examples: ['support.acme.n1.voximplant.com']
+      })
+    ),
+    created: maybe(timestamp('When the application was created.')),
     modified: maybe(timestamp('When the application was last changed.')),
-    secureRecordStorage: maybe(SecureRecordStorage)
+    secureRecordStorage: maybe(SecureRecordStorage),
+    rules: maybe(Type.Array(ref(Rule), { description: 'The rules of the application; with `withRules`.' })),
+    imEnabled: maybe(flag('Whether instant messages were enabled. Only older applications have it.', { examples: [false] })),
+    imRosterType: maybe(
+      text('How contact lists of instant messages were kept. Only older applications have it.', { examples: ['personal'] })
+    ),
+    busyOnCall: maybe(flag('Whether users in a call are busy to other callers. Only older applications have it.', { examples: [false] }))
   },
   { $id: 'Application', description: 'An application: the room that users, rules and secrets belong to.' }
 )

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { decimal, flag, id, integer, maybe, ref, text, timestamp } from './common.ts'
+import { mark } from '../src/voximplant/wire.ts'
+import { day, decimal, flag, id, integer, maybe, ref, text, timestamp } from './common.ts'
 
 const transactionId = maybe(id('The transaction that charged it.', 9001))
 const cost = maybe(decimal('What it cost, in the currency of the account.', { examples: [0.012] }))
@@ -18,9 +19,11 @@ export const Call = Type.Object(
           code: maybe(integer('The SIP status the call ended with.', { examples: [200] })),
           details: maybe(text('The reason in words.', { examples: ['Normal call clearing'] }))
         },
-        { description: 'Why the call ended.' }
+        { description: 'Why the call ended.', [mark.bareText]: 'details' }
       )
     ),
+    direction: maybe(text('The route of the call, as prices are named.', { examples: ['Incoming PSTN US'] })),
+    audioQuality: maybe(text('The quality of the sound: Standard, HD, Ultra HD, or another.', { examples: ['HD'] })),
     localNumber: maybe(text("The number, or user, on the upstream's side.", { examples: ['14155550100'] })),
     remoteNumber: maybe(text('The number, or user, on the other side.', { examples: ['14155550101'] })),
     remoteNumberType: maybe(text('What the remote number is: pstn, mobile, user or sip address.', { examples: ['pstn'] })),
@@ -47,12 +50,18 @@ export const Recording = Type.Object(
     startTime: maybe(timestamp('When the recording began.')),
     duration: maybe(integer('How long it is, in seconds.', { examples: [29] })),
     fileSize: maybe(integer('The size of the file, in bytes.', { examples: [232000] })),
+    expirationDate: maybe(day('The day after which the recording is deleted.', { examples: ['2026-04-15'] })),
+    isRemoved: maybe(flag('Whether the recording has been deleted.', { examples: [false] })),
+    hdAudio: maybe(flag('Whether it was recorded in HD.', { examples: [false] })),
+    lossless: maybe(flag('Whether it was recorded without loss.', { examples: [false] })),
+    mediaParameters: maybe(text('The format of the file.', { examples: ['mp3'] })),
     transcriptionStatus: maybe(text('The state of its transcription: Not required, In progress or Complete.', { examples: ['Complete'] })),
     transcriptionUrl: maybe(
       text('Where the transcription is; opening it needs authorization at the upstream.', {
         examples: ['https://storage.example.com/transcriptions/6001.txt']
       })
     ),
+    transcriptionTransactionId: maybe(integer('The transaction that charged the transcription; 0 for none.', { examples: [0] })),
     cost,
     transactionId
   },
@@ -62,7 +71,7 @@ export type Recording = Static<typeof Recording>
 
 export const ResourceUsage = Type.Object(
   {
-    resourceUsageId: id('The id of this use.', 5001),
+    resourceUsageId: maybe(id('The id of this use.', 5001)),
     resourceType: maybe(
       text(
         'What was used: CALLSESSION, VIDEOCALL, VIDEORECORD, VOICEMAILDETECTION, YANDEXASR, ASR, TRANSCRIPTION, TTS_TEXT_GOOGLE, TTS_YANDEX, AUDIOHDCONFERENCE, or another.',
@@ -85,6 +94,7 @@ export const CallSession = Type.Object(
   {
     callSessionHistoryId: id('The id of the session.', 7001),
     startDate: maybe(timestamp('When the session began.')),
+    active: maybe(flag('Whether the session is still running.', { examples: [false] })),
     duration: maybe(integer('How long the session lasted, with all its calls, in seconds.', { examples: [31] })),
     finishReason: maybe(
       text(

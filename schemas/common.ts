@@ -157,12 +157,22 @@ export const strict = <T extends TObject['properties']>(properties: T, options =
 /** A value the upstream leaves open: anything JSON can hold. */
 export const anything = (description: string) => Type.Unknown({ description })
 
+/** What the upstream sends in a form that nobody promised, as it is; keys of objects in camelCase. */
+export const passedOn = (description: string) => Type.Unknown({ description, [mark.passedOn]: true })
+
 /** A noun of `schemas/`, by reference. */
 export const ref = <T extends TSchema>(noun: T, description?: string): TUnsafe<Static<T>> =>
   Type.Unsafe<Static<T>>({ $ref: `${noun.$id}#`, ...(description ? { description } : {}), [mark.target]: noun })
 
 /** Fields of an answer that the upstream sends and the service keeps to itself. */
 export const hiding = <T extends TSchema>(noun: T, ...fields: string[]): T => ({ ...noun, [mark.hidden]: fields })
+
+/** The time zone that the upstream answered in. */
+export const TimezoneOfResponse = maybe(
+  text('The time zone of times that the upstream wrote as plain text. The declared times are instants and do not depend on it.', {
+    examples: ['Etc/GMT']
+  })
+)
 
 /** Paging of a list: how many rows, and how many to skip. */
 export const paging = {

@@ -22,6 +22,7 @@ import * as pstnBlacklistItem from './pstn-blacklist-item.ts'
 import * as queue from './queue.ts'
 import * as recordStorage from './record-storage.ts'
 import * as role from './role.ts'
+import * as rule from './rule.ts'
 import * as scope from './scope.ts'
 import * as secret from './secret.ts'
 import * as sipRegistration from './sip-registration.ts'
@@ -53,6 +54,7 @@ const files: Record<string, unknown>[] = [
   queue,
   recordStorage,
   role,
+  rule,
   secret,
   sipRegistration,
   sipWhitelistItem,

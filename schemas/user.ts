@@ -41,13 +41,28 @@ export const User = Type.Object(
     userName: maybe(text('The login of the user.', { examples: ['ada'] })),
     userDisplayName: maybe(text('The name that others see.', { examples: ['Ada Lovelace'] })),
     userActive: maybe(UserActive),
+    frozen: maybe(flag('Whether the upstream has blocked the user.', { examples: [false] })),
+    twoFactorAuthRequired: maybe(flag('Whether the user has to log in with a second factor.', { examples: [false] })),
     userCustomData: maybe(text('The text given as custom data.', { examples: ['{"crm":42}'] })),
     parentAccounting: maybe(ParentAccounting),
-    balance: maybe(decimal('The balance of a user with one of its own.', { examples: [0] })),
-    fixedBalance: maybe(decimal('The part of the balance that is fixed.', { examples: [0] })),
-    liveBalance: maybe(decimal('The balance with running calls counted; with `returnLiveBalance`.', { examples: [0] })),
+    balance: maybe(
+      decimal(
+        'The balance of a user with one of its own, in the currency of the account, to four decimal places: as `liveBalance`, or as `fixedBalance` with `returnLiveBalance` false.',
+        {
+          examples: [0]
+        }
+      )
+    ),
+    fixedBalance: maybe(decimal('The balance without running calls, in the currency of the account.', { examples: [0] })),
+    liveBalance: maybe(
+      decimal('The balance with running calls counted, in the currency of the account; with `returnLiveBalance`.', { examples: [0] })
+    ),
     mobilePhone: maybe(text("The user's mobile number.", { examples: ['14155550100'] })),
-    acdStatus: maybe(text('The operator status.', { examples: ['READY'] })),
+    acdStatus: maybe(
+      text('The operator status: OFFLINE, ONLINE, READY, BANNED, IN_SERVICE, AFTER_SERVICE, TIMEOUT, DND, or another.', {
+        examples: ['READY']
+      })
+    ),
     acdStatusChangeTime: maybe(timestamp('When the operator status last changed.')),
     acdQueues: maybe(Type.Array(ref(QueueOfUser), { description: 'The queues the user serves; with `withQueues`.' })),
     skills: maybe(Type.Array(ref(Skill), { description: "The user's skills; with `withSkills`." })),

@@ -56,6 +56,8 @@ export interface Operation {
   audits?: (input: Record<string, unknown>) => boolean
   /** Fields that mark an answer of the method, by the upstream's names. */
   answers: readonly string[]
+  /** Whether a result comes through although an error stands beside it: where the response has a place for both. */
+  partial: boolean
   /** REST field -> where it travels. */
   partOf: Map<string, Violation['in']>
   /** How a file is read, for `plugins/uploads.ts`. */
@@ -133,6 +135,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
     form,
     decode: compileAnswer(reply.answer, id),
     answers: Object.keys(reply.answer.properties).map(toSnake),
+    partial: ['page', 'list', 'value'].includes(reply.kind),
     partOf,
     ...(upload ? { upload } : {}),
     schema: {

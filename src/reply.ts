@@ -1,5 +1,5 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
-import { ref } from '../schemas/common.ts'
+import { maybe, passedOn, ref } from '../schemas/common.ts'
 import { Problem, type ProblemType } from './problem.ts'
 import { compileAnswer, mark, marked } from './voximplant/wire.ts'
 
@@ -50,8 +50,33 @@ const target = (schema: TSchema): TSchema => (marked(schema, mark.target) as TSc
 const titleOf = (schema: TSchema): string =>
   (target(schema).$id ?? 'item').replace(/(?<=[a-z0-9])[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
 
-/** 200: one page of a list: `{items, total}` and `Link` headers to its neighbours. */
-export function page(item: TSchema): Reply {
+/** What the upstream remarks, in text or as objects. */
+const warnings = maybe(
+  Type.Array(passedOn('A remark: text, or an object.'), {
+    description: 'What the upstream remarks on the request, such as a filter that it set by itself.',
+    examples: [["Required 'from_date' parameter isn't set."]]
+  })
+)
+
+/** Adds what stood beside the upstream's `result`: under its own names, or, where these are taken, in `beside`. */
+function addBeside(body: Record<string, unknown>, others: Record<string, unknown>): Record<string, unknown> {
+  let taken: Record<string, unknown> | undefined
+  for (const name of Object.keys(others)) {
+    if (body[name] === undefined) body[name] = others[name]
+    else if (body[name] !== others[name]) {
+      taken ??= {}
+      taken[name] = others[name]
+    }
+  }
+  if (taken) body.beside = body.beside === undefined ? taken : { beside: body.beside, ...taken }
+  return body
+}
+
+/** A `result` that is a mere acknowledgement, such as 1 or true, is told by the status; data comes through. */
+const dataIn = (result: unknown): { result?: unknown } => (typeof result === 'object' ? { result } : {})
+
+/** 200: one page of a list: `{items, total}`, what stands beside them, and `Link` headers to its neighbours. */
+export function page(item: TSchema, beside: TProperties = {}): Reply {
   return {
     kind: 'page',
     status: 200,
@@ -61,12 +86,22 @@ export function page(item: TSchema): Reply {
       items: Type.Array(item, { description: 'The items of this page.' }),
       total: Type.Optional(
         Type.Integer({ description: 'How many items match in all. Left out where the upstream does not count.', examples: [1] })
-      )
+      ),
+      count: Type.Optional(
+        Type.Integer({ description: 'How many items the upstream says this page has, where that is not how many it has.', examples: [2] })
+      ),
+      warnings,
+      ...beside
     }),
-    answer: answerOf({ result: Type.Array(item), totalCount: Type.Optional(Type.Integer()), count: Type.Optional(Type.Integer()) }),
-    read(answer, { input, url }) {
-      const items = (answer.result ?? []) as unknown[]
-      const total = answer.totalCount
+    answer: answerOf({
+      result: Type.Array(item),
+      totalCount: Type.Optional(Type.Integer()),
+      count: Type.Optional(Type.Integer()),
+      warnings,
+      ...beside
+    }),
+    read({ result, totalCount: total, count, ...others }, { input, url }) {
+      const items = (result ?? []) as unknown[]
       const link = linkHeader(
         url,
         (input.offset as number | undefined) ?? 0,
@@ -74,20 +109,28 @@ export function page(item: TSchema): Reply {
         items.length,
         total
       )
-      return { body: { items, total }, ...(link ? { headers: { link } } : {}) }
+      const body: Record<string, unknown> = count === undefined || count === items.length ? { items, total } : { items, total, count }
+      return { body: addBeside(body, others), ...(link ? { headers: { link } } : {}) }
     }
   }
 }
 
-/** 200: a whole list: `{items}`. */
-export function list(item: TSchema): Reply {
+/**
+ * 200: a whole list: `{items}` and what stands beside them. With `orOne`, the fields of a single item may stand in the response itself, where there is
+ * no `result`.
+ */
+export function list(item: TSchema, { beside = {}, orOne = false }: { beside?: TProperties; orOne?: boolean } = {}): Reply {
+  const itemFields = orOne ? Object.fromEntries(Object.entries(target(item).properties as TProperties).map(([k, v]) => [k, maybe(v)])) : {}
   return {
     kind: 'list',
     status: 200,
     description: `The list (${titleOf(item)}).`,
-    body: Type.Object({ items: Type.Array(item, { description: 'All items.' }) }),
-    answer: answerOf({ result: Type.Array(item) }),
-    read: answer => ({ body: { items: answer.result ?? [] } })
+    body: Type.Object({ items: Type.Array(item, { description: 'All items.' }), ...beside }),
+    answer: answerOf({ result: Type.Array(item), ...beside, ...itemFields }),
+    read({ result, ...others }) {
+      if (orOne && result === undefined && Object.keys(others).some(name => itemFields[name])) return { body: { items: [others] } }
+      return { body: addBeside({ items: result ?? [] }, others) }
+    }
   }
 }
 
@@ -105,8 +148,8 @@ export function first(item: TSchema, field?: string, named?: Named): Reply {
     description: `The ${titleOf(item).toLowerCase()}.`,
     body: item,
     answer: answerOf({ result: Type.Array(item), totalCount: Type.Optional(Type.Integer()), count: Type.Optional(Type.Integer()) }),
-    read(answer, { input }) {
-      const rows = (answer.result ?? []) as Record<string, unknown>[]
+    read({ result, totalCount: _total, count: _count, ...others }, { input }) {
+      const rows = (result ?? []) as Record<string, unknown>[]
       const wanted = field === undefined ? undefined : input[field]
       const isWanted = (row: Record<string, unknown>): boolean => {
         if (field === undefined) return true
@@ -116,20 +159,19 @@ export function first(item: TSchema, field?: string, named?: Named): Reply {
       }
       const row = rows.find(isWanted)
       if (!row) throw new Problem('not-found', nothing)
-      return { body: row }
+      return { body: addBeside(row, others) }
     }
   }
 }
 
 /**
- * 200: what the upstream answers as `result`, or, with `beside`, `result` together with fields that stand beside it. `absent` is what it
+ * 200: what the upstream answers as `result`, together with what stands beside it, of which `beside` names the known fields. `absent` is what it
  * means when there is no result: a broken answer, unless the method says so of things that do not exist.
  */
 export function value(
   body: TSchema,
   { beside = {}, absent = 'upstream-answer-invalid' }: { beside?: TProperties; absent?: 'not-found' | 'upstream-answer-invalid' } = {}
 ): Reply {
-  const merges = target(body).type === 'object' && Object.keys(beside).length > 0
   return {
     kind: 'value',
     status: 200,
@@ -137,11 +179,11 @@ export function value(
     body,
     mayBeMissing: absent === 'not-found',
     answer: answerOf({ result: body, ...beside }),
-    read({ result, ...rest }) {
+    read({ result, ...others }) {
       const missing = result === undefined || (absent === 'not-found' && Object.keys(result as object).length === 0)
       if (missing && absent === 'not-found') throw new Problem('not-found', nothing)
       if (missing) throw new Problem('upstream-answer-invalid', 'The upstream answered without the result that this method has.')
-      return { body: merges ? { ...(result as object), ...rest } : result }
+      return { body: addBeside(result as Record<string, unknown>, others) }
     }
   }
 }
@@ -157,8 +199,8 @@ export function fields(
     status: 200,
     description,
     body: Type.Object(properties),
-    answer: answerOf({ result: name === undefined ? Type.Optional(Type.Unknown()) : properties[name]!, ...beside }),
-    read: ({ result, ...rest }) => ({ body: name === undefined ? rest : { [name]: result, ...rest } })
+    answer: answerOf({ result: name === undefined ? maybe(passedOn('An acknowledgement, or data.')) : properties[name]!, ...beside }),
+    read: ({ result, ...others }) => ({ body: addBeside(name === undefined ? dataIn(result) : { [name]: result }, others) })
   }
 }
 
@@ -179,13 +221,11 @@ export function outcomes(item: TObject, { one = false } = {}): Reply {
       result: Type.Unknown(),
       ...Object.fromEntries(Object.entries(beside).map(([name, schema]) => [name, Type.Optional(schema)]))
     }),
-    read({ result, ...rest }) {
-      const items = (typeof result === 'object' ? decode(result, ignore) : [{ ...rest, result }]) as {
-        result?: boolean
-        errorMsg?: string
-      }[]
+    read({ result, ...others }) {
+      const listed = typeof result === 'object'
+      const items = (listed ? decode(result, ignore) : [{ ...others, result }]) as { result?: boolean; errorMsg?: string }[]
       if (one) refuseFailure(items[0]?.result, items[0]?.errorMsg)
-      return one ? {} : { body: { items } }
+      return one ? {} : { body: listed ? addBeside({ items }, others) : { items } }
     }
   }
 }
@@ -205,12 +245,14 @@ export function created(ids: TProperties, location: string, { within = false } =
     description: 'It was made.',
     headers: { Location: 'The address of what was made.' },
     body: Type.Object(ids),
-    answer: within ? answerOf({ result: Type.Object(ids) }) : answerOf({ result: Type.Unknown(), ...ids }),
-    read(answer, { input, base }) {
-      const { result, ...beside } = answer
+    answer: within ? answerOf({ result: Type.Object(ids) }) : answerOf({ result: passedOn('An acknowledgement, or data.'), ...ids }),
+    read({ result, ...others }, { input, base }) {
       refuseFailure(result, undefined)
-      const body = (within ? (result ?? {}) : beside) as Record<string, unknown>
-      return { body, headers: { location: base + locationOf(location, { ...input, ...body }) } }
+      const body = addBeside({ ...((within ? result : dataIn(result)) as object | undefined) }, others)
+      const values = { ...input, ...body }
+      // Where an id is missing that need not come, there is nothing to point to.
+      const complete = [...location.matchAll(/:(\w+)/g)].every(([, name]) => values[name!] !== undefined)
+      return { body, ...(complete ? { headers: { location: base + locationOf(location, values) } } : {}) }
     }
   }
 }
@@ -224,9 +266,9 @@ export function accepted(ids: TProperties, location: string, { inResult = false 
     description: 'It was ordered.',
     headers: { Location: 'The address of what was ordered; it tells when it is complete.' },
     body: Type.Object(ids),
-    answer: answerOf(inResult ? { result: ids[name]! } : { result: Type.Unknown(), ...ids }),
+    answer: answerOf(inResult ? { result: ids[name]! } : { result: passedOn('An acknowledgement, or data.'), ...ids }),
     read({ result, ...beside }, { input, base }) {
-      const body: Record<string, unknown> = inResult ? { [name]: result } : beside
+      const body = addBeside(inResult ? { [name]: result } : dataIn(result), beside)
       if (body[name] === undefined)
         throw new Problem('upstream-answer-invalid', 'The upstream took the order, but did not say under which id.')
       return { body, headers: { location: base + locationOf(location, { ...input, ...body }) } }

@@ -228,7 +228,8 @@ t.test('answers', async t => {
       rates: { USD: 1, __proto: 2 },
       filters: { fromDate: '2026-01-01T00:00:00Z' },
       extra: { some_thing: [1] },
-      CALL: { skillId: 2 }
+      CALL: { skillId: 2 },
+      newField: 1
     },
     'every kind; the hidden field is gone'
   )

@@ -139,6 +139,7 @@ export function pastOf(accountId: number, { applications }: Cast): Past {
       localNumber,
       remoteNumber,
       remoteNumberType,
+      direction: incoming ? `Incoming PSTN from ${group}` : group,
       customData,
       mediaServerAddress,
       cost: money(Math.ceil(talk / 60) * (incoming ? 0.005 : 0.012))
@@ -190,6 +191,7 @@ export function pastOf(accountId: number, { applications }: Cast): Past {
         startTime: instant(at + ring),
         duration: talk,
         fileSize: talk * 4000,
+        isRemoved: false,
         transcriptionStatus,
         ...(transcriptionStatus === 'Complete' ? { transcriptionUrl: `https://storage.example.com/transcriptions/${recordId}.txt` } : {}),
         cost: money(Math.ceil(talk / 60) * 0.002)
@@ -210,6 +212,7 @@ export function pastOf(accountId: number, { applications }: Cast): Past {
     sessions.push({
       callSessionHistoryId: 7001 + i,
       startDate: instant(at),
+      active: false,
       duration: ring + talk + 2,
       finishReason: roll(40) === 0 ? 'JS session error' : 'Normal termination',
       accountId: ownerId,

@@ -2,6 +2,7 @@ import type { AdminRole } from '../../schemas/admin-role.ts'
 import type { AdminUser } from '../../schemas/admin-user.ts'
 import { type Application, bearsApplicationName } from '../../schemas/application.ts'
 import type { Queue } from '../../schemas/queue.ts'
+import type { Rule } from '../../schemas/rule.ts'
 import type { Skill } from '../../schemas/skill.ts'
 import type { User } from '../../schemas/user.ts'
 import { type Params, refuse } from './dialect.ts'
@@ -20,9 +21,7 @@ export interface QueueRow extends Omit<Queue, 'users' | 'skills'> {
   skillIds: number[]
 }
 
-/** A routing rule, as far as other sections refer to it. */
-export interface RuleRow {
-  ruleId: number
+export interface RuleRow extends Rule {
   ruleName: string
   applicationId: number
 }

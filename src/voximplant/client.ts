@@ -17,11 +17,12 @@ import {
   type Sign
 } from './breaker.ts'
 import { Connections, type HostManners } from './connections.ts'
+import { textOf } from './encoding.ts'
 import { meaningOf } from './errors.ts'
 import type { MethodClass } from './methods.ts'
 import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions, secondsOf } from './retry.ts'
 import { createTokens, type SigningKey, skewOf } from './token.ts'
-import type { Decode, Drift } from './wire.ts'
+import { type Decode, type Drift, decodeExactly } from './wire.ts'
 
 /** What a tenant calls the upstream with. One object per stored version: tokens are cached by it. */
 export type Credential = ({ kind: 'key' } & SigningKey) | { kind: 'api-key'; accountId: number; apiKey: string }
@@ -44,6 +45,8 @@ export interface Call {
   decode: Decode
   /** Fields of which an answer of this method has at least one, by the upstream's names. */
   answers: readonly string[]
+  /** An error beside a result that holds data comes through with it; without this it is an error and nothing else. */
+  partial?: boolean
   /** The method wants the account's id as a parameter too. */
   ownAccount?: boolean
   /** Reads only: a lost answer is a mere fault, not an unknown outcome. */
@@ -232,7 +235,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#chunks = []
     if (error) this.#reject(error)
     else {
-      const text = (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#bytes)).toString()
+      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#bytes)
+      const text = textOf(body, this.#headers['content-encoding'], this.#most)
       this.#resolve({ status: this.#status, headers: this.#headers, text })
     }
   }
@@ -368,7 +372,7 @@ export function createClient(options: ClientOptions): Client {
    * The answer to a patient probe, or Overdue: its caller waits no longer than for any other probe, as everyone is told at once that the
    * upstream is away; the probe itself goes on, and finds one that is merely slow.
    */
-  const askPatiently = (attempt: Attempt, { method, decode, answers, safe }: Call, exchanged: Promise<RawAnswer>): Promise<RawAnswer> =>
+  const askPatiently = (attempt: Attempt, call: Call, exchanged: Promise<RawAnswer>): Promise<RawAnswer> =>
     new Promise((resolve, reject) => {
       let overdue = false
       const timer = setTimeout(() => {
@@ -380,7 +384,7 @@ export function createClient(options: ClientOptions): Client {
           clearTimeout(timer)
           if (!overdue) return resolve(raw)
           try {
-            decode(read(raw, method, answers, safe), options.drift)
+            decoded(raw, call, options.drift)
             finish(attempt, undefined, raw.status)
           } catch (error) {
             finish(attempt, error, raw.status)
@@ -412,13 +416,14 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     async call(account, call) {
-      const { method, form, decode, answers, ownAccount, safe, retry, journey, sending, timeout = options.timeout } = call
+      const { method, form, ownAccount, safe, retry, journey, sending, timeout = options.timeout } = call
       const { credential } = account
       const line = lineOf(account)
       const headers: Record<string, string> = {
         ...account.headers,
         'content-type': 'application/x-www-form-urlencoded',
-        accept: 'application/json'
+        accept: 'application/json',
+        'accept-encoding': 'identity'
       }
       let body = form
       if (credential.kind === 'key') {
@@ -448,7 +453,7 @@ export function createClient(options: ClientOptions): Client {
           if (attempt.pass === 'patient' && safe)
             raw = await askPatiently(attempt, call, exchange(line.pool, headers, body, most, undefined))
           else raw = await exchange(line.pool, headers, body, most, cancelledBy)
-          const answer = decode(read(raw, method, answers, safe), options.drift) as Record<string, unknown>
+          const answer = decoded(raw, call, options.drift)
           finish(attempt, undefined, raw.status)
           return answer
         } catch (error) {
@@ -616,18 +621,26 @@ export function problemOfCut(cut: Cut, method: string, safe: boolean): Problem {
   return new Problem('upstream-unreachable', `The connection to the upstream broke during ${method} (${causeOf(cut)}).`, { cause: cut })
 }
 
+/** A response as declared, when the upstream did what it was asked; throws otherwise. */
+export const decoded = (
+  raw: RawAnswer,
+  { method, decode, answers, partial, safe }: Pick<Call, 'method' | 'decode' | 'answers' | 'partial' | 'safe'>,
+  drift: Drift
+): Record<string, unknown> => decodeExactly(read(raw, method, answers, safe, partial), raw.text, decode, drift) as Record<string, unknown>
+
 /** The answer's JSON object when the upstream did what it was asked; throws otherwise. */
 export function read(
   { status, headers, text }: RawAnswer,
   method: string,
   answers: readonly string[],
-  safe: boolean
+  safe: boolean,
+  partial = false
 ): Record<string, unknown> {
   const seconds = secondsOf(headers['retry-after'], headers.date)
   const retryAfter = seconds === undefined ? undefined : String(seconds)
   const answer = parse(text)
   const refusal = refusalIn(answer, retryAfter)
-  if (refusal) throw refusal
+  if (refusal && !(partial && status === 200 && holdsSomething(answer?.result))) throw refusal
   if (status === 429)
     throw new Problem('rate-limited', `The upstream takes no more ${method} calls for now.`, {
       headers: { 'retry-after': retryAfter ?? '1' }
@@ -641,6 +654,9 @@ export function read(
   if (!safe) throw new Problem('outcome-unknown', `The upstream ${what}. It is not sent again; look whether it had its effect.`)
   throw new Problem(status >= 500 ? 'upstream-fault' : 'upstream-answer-invalid', `The upstream ${what}.`)
 }
+
+/** Whether a result has data in it: not a bare acknowledgement, and not empty. */
+const holdsSomething = (result: unknown): boolean => typeof result === 'object' && result !== null && Object.keys(result).length > 0
 
 /** The upstream's no in an answer, if it is one. */
 export function refusalIn(answer: Record<string, unknown> | undefined, retryAfter: string | undefined): Refusal | undefined {

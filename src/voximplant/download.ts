@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
-import { gunzipSync } from 'node:zlib'
 import type { Dispatcher } from 'undici'
 import { Problem } from '../problem.ts'
 import { type Connection, Cut, callerGone, parse, problemOfCut, type RawAnswer, read, refusalIn } from './client.ts'
+import { textOf } from './encoding.ts'
 
 /** A file that is on its way. */
 export interface Download {
@@ -113,8 +113,7 @@ export function download(
   }
   /** What a short answer that looks like one of the API says; nothing when it is a file after all. */
   const refusal = (): Error | undefined => {
-    const body = Buffer.concat(held ?? [])
-    const text = answer.headers['content-encoding'] === 'gzip' ? gunzip(body) : body.toString()
+    const text = textOf(Buffer.concat(held ?? []), answer.headers['content-encoding'], 16 * maxErrorBytes)
     if (answer.status === 200) return refusalIn(parse(text), answer.headers['retry-after'] as string | undefined)
     try {
       read({ ...answer, text }, method, [], true)
@@ -178,14 +177,6 @@ export function download(
       }
     )
   return promise
-}
-
-const gunzip = (body: Buffer): string => {
-  try {
-    return gunzipSync(body, { maxOutputLength: 16 * maxErrorBytes }).toString()
-  } catch {
-    return ''
-  }
 }
 
 /**

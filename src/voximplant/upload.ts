@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Problem } from '../problem.ts'
-import { type Connection, Cut, callerGone, problemOfCut, type RawAnswer, read } from './client.ts'
+import { type Connection, Cut, callerGone, decoded, problemOfCut, type RawAnswer } from './client.ts'
+import { textOf } from './encoding.ts'
 import type { Decode, Drift } from './wire.ts'
 
 /** A file on its way to the upstream. */
@@ -90,7 +91,7 @@ export async function upload(
     clearTimeout(stalled)
     gone.removeEventListener('abort', leave)
     if (error) reject(error)
-    else resolve({ ...raw, text: Buffer.concat(chunks, bytes).toString() })
+    else resolve({ ...raw, text: textOf(Buffer.concat(chunks, bytes), raw.headers['content-encoding'], maxAnswerBytes) })
   }
   const cut = (error: Error) => {
     if (over) return
@@ -155,6 +156,7 @@ export async function upload(
         headers: {
           ...headers,
           accept: 'application/json',
+          'accept-encoding': 'identity',
           'content-type': `multipart/form-data; boundary=${boundary}`,
           ...(length === undefined ? {} : { 'content-length': String(length) })
         },
@@ -198,9 +200,9 @@ export async function upload(
   try {
     answer = await promise
     if (answer.status === 413) throw new Problem('payload-too-large', 'The upstream takes no file of this size.')
-    const decoded = decode(read(answer, method, answers, false), drift) as Record<string, unknown>
+    const body = decoded(answer, { method, decode, answers, safe: false }, drift)
     done(undefined, answer.status)
-    return decoded
+    return body
   } catch (error) {
     done(error, answer?.status)
     throw error

@@ -1,5 +1,8 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
+import { ExactNumber, exact, inexact, parseExactly } from './exact.ts'
+import { toSnake } from './names.ts'
 import { daysInMonth, parseInstant } from './rfc3339.ts'
+import { addUndeclared, type Declared, passOn, squash } from './undeclared.ts'
 
 /**
  * The upstream's dialect, read from schemas and compiled once: snake_case names, `;`-joined lists, `YYYY-MM-DD HH:mm:ss` UTC times,
@@ -14,10 +17,14 @@ export const mark = {
   unix: Symbol('wire.unix'),
   /** string[]: fields of an answer that are known but never leave the service, in camelCase. */
   hidden: Symbol('wire.hidden'),
-  /** true: an answer whose further fields are of no interest; they are not counted. */
+  /** true: a response whose further fields are of no interest; they are neither passed on nor counted. */
   open: Symbol('wire.open'),
   /** [string, string]: the words that the upstream has for false and true. */
   words: Symbol('wire.words'),
+  /** true: a value of any form in a response whose keys become camelCase, as those of undeclared members do. */
+  passedOn: Symbol('wire.passedOn'),
+  /** string: the field of an object in a response that holds the text where the upstream sends a bare text for the object. */
+  bareText: Symbol('wire.bareText'),
   /** TSchema: what a `$ref` points to. */
   target: Symbol('wire.target'),
   /** true: the field travels in the query although the verb has a body. */
@@ -49,13 +56,7 @@ export class Unencodable extends Error {
   }
 }
 
-/** `userId` -> `user_id`. A word all in capitals (`USD`, `CALL`) is data and stays. */
-export const toSnake = (name: string): string =>
-  /^[A-Z0-9_]+$/.test(name) ? name : name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
-
-/** `user_id` -> `userId`; the inverse of `toSnake`. */
-export const toCamel = (wire: string): string =>
-  /^[A-Z0-9_]+$/.test(wire) ? wire : wire.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+export { toCamel, toSnake } from './names.ts'
 
 // ---------------------------------------------------------------------------------------------------------------------- kinds
 
@@ -67,7 +68,7 @@ type Kind =
   | { is: 'list'; of: Kind; item: TSchema }
   | { is: 'json'; schema: TSchema }
   | { is: 'object'; schema: TObject }
-  | { is: 'record'; of: TSchema }
+  | { is: 'record'; of: TSchema; keys?: string }
   | { is: 'any' }
   | { is: 'file' }
 
@@ -107,7 +108,10 @@ function kindOf(schema: TSchema, where: string): Kind {
       if (schema.properties) return { is: 'object', schema: schema as TObject }
       if (typeof schema.additionalProperties === 'object') return { is: 'record', of: schema.additionalProperties }
       // Type.Record() writes a pattern for every key.
-      if (schema.patternProperties) return { is: 'record', of: Object.values(schema.patternProperties)[0] as TSchema }
+      if (schema.patternProperties) {
+        const [keys, of] = Object.entries(schema.patternProperties)[0] as [string, TSchema]
+        return { is: 'record', of, keys }
+      }
       return { is: 'any' }
     case undefined:
       if (!schema.anyOf && !schema.allOf && !schema.oneOf && !schema.$ref && schema.const === undefined) return { is: 'any' }
@@ -362,42 +366,81 @@ export function readParam(kind: ParamKind, text: string): unknown {
 
 // -------------------------------------------------------------------------------------------------------------------- answers
 
-/** Where an answer departs from what is declared: told to a metric, never to the caller. */
+/** Where a response departs from what is declared, for a metric. */
 export interface Drift {
-  /** The upstream sent a field that is not declared. */
+  /** The upstream sent a member that is not declared; it is passed on all the same. */
   unknown(field: string): void
-  /** The upstream sent a value that cannot be read as declared; it was left out. */
+  /** The upstream sent a value that was left out: it cannot be read as declared, or may be a secret that is not declared. */
   unreadable(field: string): void
 }
 
 /** An answer's value as declared; undefined when there is none to be had. */
 export type Decode = (raw: unknown, drift: Drift) => unknown
 
-/** Compiles the decoder of an answer: camelCase names, instants, numbers and booleans whatever their spelling, declared fields only. */
+/** Field names noted while it is not certain yet that the decoding holds. */
+class Noted implements Drift {
+  #noted: (readonly ['unknown' | 'unreadable', string])[] | undefined
+  #note(kind: 'unknown' | 'unreadable', field: string): void {
+    this.#noted ??= []
+    this.#noted.push([kind, field])
+  }
+  unknown(field: string): void {
+    this.#note('unknown', field)
+  }
+  unreadable(field: string): void {
+    this.#note('unreadable', field)
+  }
+  report(drift: Drift): void {
+    for (const [kind, field] of this.#noted ?? []) drift[kind](field)
+  }
+}
+
+/** Decodes a response, with integers beyond 2^53 exact. @param text the JSON that `raw` was parsed from */
+export function decodeExactly(raw: unknown, text: string, decode: Decode, drift: Drift): unknown {
+  const noted = new Noted()
+  let decoded: unknown
+  try {
+    decoded = decode(raw, noted)
+  } catch (error) {
+    if (error !== inexact) throw error
+    return decode(parseExactly(text), drift)
+  }
+  noted.report(drift)
+  return decoded
+}
+
+/** A number as text, with or without a fraction and an exponent. */
+const numberText = /^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$/
+
+/**
+ * Compiles the decoder of a response: camelCase names, instants, numbers and booleans whatever their spelling; what is not declared is counted and passed
+ * on as it is. The decoder throws `inexact` on numbers beyond 2^53: call it through `decodeExactly`.
+ */
 export function compileAnswer(schema: TSchema, where = 'answer'): Decode {
   const kind = kindOf(schema, where)
   const name = (schema.$id ?? where) as string
   switch (kind.is) {
-    case 'any':
-      return raw => raw ?? undefined
+    case 'any': {
+      // Keys are data unless the declaration says otherwise: they keep their spelling.
+      const renames = marked(schema, mark.passedOn) === true
+      return (raw, drift) => (raw === null ? undefined : passOn(raw, where, drift, 0, renames))
+    }
     case 'number': {
       const whole = schema.type === 'integer'
       return (raw, drift) => {
-        if (typeof raw === 'number') return raw
+        if (typeof raw === 'number') return exact(raw)
         if (raw === null || raw === '') return undefined
-        const value =
-          typeof raw === 'string' && /^\s*[-+]?\d+(\.\d+)?\s*$/.test(raw)
-            ? Number(raw)
-            : typeof raw === 'boolean'
-              ? Number(raw)
-              : Number.NaN
-        return Number.isNaN(value) || (whole && !Number.isSafeInteger(value)) ? drift.unreadable(where) : value
+        const value = typeof raw === 'string' && numberText.test(raw) ? Number(raw) : typeof raw === 'boolean' ? Number(raw) : Number.NaN
+        // Comparisons with NaN are false.
+        return Math.abs(value) <= Number.MAX_SAFE_INTEGER && (!whole || Number.isInteger(value)) ? value : drift.unreadable(where)
       }
     }
     case 'text':
       return (raw, drift) => {
         if (typeof raw === 'string') return raw
         if (raw === null) return undefined
+        if (typeof raw === 'number') return String(exact(raw))
+        if (raw instanceof ExactNumber) return raw.source
         return typeof raw === 'object' ? drift.unreadable(where) : String(raw)
       }
     case 'boolean':
@@ -442,13 +485,20 @@ export function compileAnswer(schema: TSchema, where = 'answer'): Decode {
     }
     case 'record': {
       const item = compileAnswer(kind.of, where)
+      const keys = new RegExp(kind.keys ?? '')
       return (raw, drift) => {
         if (typeof raw !== 'object' || raw === null) return raw === null ? undefined : drift.unreadable(where)
         const out: Record<string, unknown> = {}
+        const others: string[] = []
         for (const [key, value] of Object.entries(raw)) {
-          const decoded = item(value, drift)
-          if (decoded !== undefined && key !== '__proto__') out[key] = decoded
+          if (!keys.test(key)) others.push(key)
+          else if (key !== '__proto__') {
+            const decoded = item(value, drift)
+            if (decoded !== undefined) out[key] = decoded
+          }
         }
+        for (const key of others) drift.unknown(`${where}.${key}`)
+        addUndeclared(out, raw as Record<string, unknown>, others, where, drift)
         return out
       }
     }
@@ -457,7 +507,7 @@ export function compileAnswer(schema: TSchema, where = 'answer'): Decode {
       return (raw, drift) => {
         if (typeof raw !== 'string') return inner(raw, drift)
         try {
-          return inner(JSON.parse(raw), drift)
+          return inner(parseExactly(raw), drift)
         } catch {
           return drift.unreadable(where)
         }
@@ -475,44 +525,51 @@ const isEmpty = (raw: unknown): boolean => typeof raw === 'object' && raw !== nu
 function compileObject(schema: TObject, where: string): Decode {
   const leaveOut: Decode = () => undefined
   const hidden = (marked(schema, mark.hidden) as string[] | undefined) ?? []
-  const fields = [
-    ...Object.entries(schema.properties).map(([name, field]) => ({
-      name,
-      wire: wireNameOf(name, field),
-      decode: compileAnswer(field, `${where}.${name}`)
-    })),
-    ...hidden.map(name => ({ name, wire: toSnake(name), decode: leaveOut }))
-  ]
+  const bareText = marked(schema, mark.bareText) as string | undefined
+  const declaredFields = Object.entries(schema.properties).map(([name, field]) => ({
+    name,
+    wire: wireNameOf(name, field),
+    decode: compileAnswer(field, `${where}.${name}`)
+  }))
+  const fields = [...declaredFields, ...hidden.map(name => ({ name, wire: toSnake(name), decode: leaveOut }))]
   const known = new Set(fields.map(field => field.wire))
-  const open = marked(schema, mark.open) === true
-  /** Names the fields of an answer that are not declared. */
-  const report = (source: object, drift: Drift) => {
-    for (const key of Object.keys(source)) if (!known.has(key)) drift.unknown(`${where}.${key}`)
+  const declared: Declared = {
+    decoders: new Map(declaredFields.map(({ name, decode }) => [name, decode])),
+    hidden: new Set(hidden.map(squash))
   }
-  const build = compileBuilder(fields, open)
+  /** Counts and passes on the members of an object that are not declared. */
+  const addOthers: AddOthers = (out, source, drift) => {
+    const others = Object.keys(source).filter(key => !known.has(key))
+    for (const key of others) drift.unknown(`${where}.${key}`)
+    addUndeclared(out, source, others, where, drift, { declared })
+  }
+  const build = compileBuilder(fields, marked(schema, mark.open) === true)
   return (raw, drift) => {
     const source = Array.isArray(raw) ? raw[0] : raw
-    if (typeof source !== 'object' || source === null) return source === undefined || source === null ? undefined : drift.unreadable(where)
-    return build(source, drift, report)
+    if (Array.isArray(raw) && raw.length > 1) drift.unreadable(where)
+    if (source === undefined || source === null) return undefined
+    if (typeof source === 'object' && !(source instanceof ExactNumber)) return build(source, drift, addOthers)
+    return bareText !== undefined && source !== '' ? { [bareText]: String(source) } : drift.unreadable(where)
   }
 }
 
-type Build = (source: object, drift: Drift, report: (source: object, drift: Drift) => void) => Record<string, unknown>
+type AddOthers = (out: Record<string, unknown>, source: Record<string, unknown>, drift: Drift) => void
+type Build = (source: Record<string, unknown>, drift: Drift, addOthers: AddOthers) => Record<string, unknown>
 
 /**
  * The body of an object's decoder, as a function with every name written out (as Ajv does it): properties that are named in the code cost a
- * third of those that are looked up, and answers are made of nothing else. The names are those of our own declarations.
+ * third of those that are looked up, and responses are made of nothing else. The names are those of our own declarations.
  */
 function compileBuilder(fields: readonly { name: string; wire: string; decode: Decode }[], open: boolean): Build {
   const lines = fields.map(({ name, wire }, i) => {
     const [from, to] = [JSON.stringify(wire), JSON.stringify(name)]
     return `if ((value = source[${from}]) !== undefined) { seen++; if ((value = decode${i}(value, drift)) !== undefined) out[${to}] = value }`
   })
-  const body = `return (source, drift, report) => {
+  const body = `return (source, drift, addOthers) => {
     const out = {}
     let seen = 0, present = 0, value
     ${lines.join('\n    ')}
-    ${open ? '' : 'for (const _ in source) present++\n    if (present !== seen) report(source, drift)'}
+    ${open ? '' : 'for (const _ in source) present++\n    if (present !== seen) addOthers(out, source, drift)'}
     return out
   }`
   return new Function(...fields.map((_, i) => `decode${i}`), body)(...fields.map(field => field.decode))

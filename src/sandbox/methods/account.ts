@@ -18,10 +18,19 @@ export const methods: Record<string, Method> = {
       frozen: false,
       created: '2024-03-01T08:00:00Z',
       balance: params.flag('returnLiveBalance') ? 99.75 : 100,
+      liveBalance: 99.75,
+      fixedBalance: 100,
+      moneyOnHold: 0.25,
+      graceCredit: 0,
       creditLimit: 0,
       currency: 'USD',
       minBalanceToNotify: 5,
-      billingLimits: { bankCard: { minAmount: 10, currency: 'USD' } },
+      billingLimits: { bankCard: { minAmount: 10, currency: 'USD', maxDayPayment: 5000 } },
+      maxSipRegistrations: 10,
+      allowInvoice: true,
+      enabled3ds: true,
+      customPricing: false,
+      taxpayerType: 'default',
       languageCode: 'en',
       location: 'Etc/GMT',
       accountNotifications: true,
@@ -35,7 +44,7 @@ export const methods: Record<string, Method> = {
       callbackSalt: 'sandbox-callback-salt',
       ...(byApiKey ? { apiKey: known.apiKey } : {})
     }
-    return { result: account, apiAddress: 'api.voximplant.com' }
+    return { result: account, apiAddress: 'api.voximplant.com', debuggerAddress: 'api.voximplant.com' }
   },
 
   GetCurrencyRate(params) {

@@ -2,7 +2,7 @@ import type { Application } from '../../../schemas/application.ts'
 import { refuse } from '../dialect.ts'
 import { holdsPart, now, pageOf } from '../select.ts'
 import type { AccountState } from '../state.ts'
-import { applications, chosenApplications, deleteApplications } from '../world.ts'
+import { applications, chosenApplications, deleteApplications, rules } from '../world.ts'
 import type { Method } from './index.ts'
 
 const shortName = /^[a-z][a-z0-9-]{1,64}$/
@@ -21,6 +21,7 @@ export const methods: Record<string, Method> = {
     const name = params.need('applicationName', params.text('applicationName'))
     const row = applications.add(account, {
       applicationName: checkName(account, name, known.name ?? `account-${account.accountId}`),
+      created: now(),
       modified: now(),
       secureRecordStorage: params.flag('secureRecordStorage') ?? false
     })
@@ -35,10 +36,26 @@ export const methods: Record<string, Method> = {
   GetApplications(params, account) {
     const id = params.ids('applicationId')?.[0]
     const name = params.texts('applicationName')?.[0]
-    return pageOf(
-      applications.rows(account).filter(row => (id === undefined || row.applicationId === id) && holdsPart(row.applicationName, name)),
-      params
-    )
+    const rows = applications
+      .rows(account)
+      .filter(row => (id === undefined || row.applicationId === id) && holdsPart(row.applicationName, name))
+    const withScenarios = params.flag('withScenarios') === true
+    const withRules = withScenarios || params.flag('withRules') === true
+    const page = pageOf(rows, params)
+    return {
+      ...page,
+      result: page.result.map(row => ({
+        ...row,
+        ...(withRules
+          ? {
+              rules: rules
+                .rows(account)
+                .filter(rule => rule.applicationId === row.applicationId)
+                .map(({ scenarios, ...rule }) => (withScenarios ? { ...rule, scenarios } : rule))
+            }
+          : {})
+      }))
+    }
   },
 
   SetApplicationInfo(params, account, { known }) {
@@ -65,6 +82,7 @@ export function seed(account: AccountState, known: { name?: string }): void {
   for (const name of ['support', 'sales', 'notifications']) {
     applications.add(account, {
       applicationName: `${name}.${known.name ?? `account-${account.accountId}`}.${suffix}`,
+      created: '2026-01-15T09:30:00Z',
       modified: '2026-01-15T09:30:00Z',
       secureRecordStorage: false
     })

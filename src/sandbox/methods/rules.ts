@@ -14,5 +14,12 @@ export function seed(account: AccountState): void {
     [sales, 'outgoing'],
     [notifications, 'outgoing']
   ] as const)
-    rules.add(account, { ruleName, applicationId: application!.applicationId })
+    rules.add(account, {
+      ruleName,
+      applicationId: application!.applicationId,
+      rulePattern: '.*',
+      videoConference: false,
+      scenarios: [{ scenarioId: ruleName === 'incoming' ? 2001 : 2002, scenarioName: ruleName, modified: '2026-01-15T09:30:00Z' }],
+      modified: '2026-01-15T09:30:00Z'
+    })
 }
