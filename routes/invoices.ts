@@ -1,4 +1,4 @@
-import { id, maybe, paging, ref, strict, text } from '../schemas/common.ts'
+import { id, maybe, pageLimit, paging, ref, strict, text } from '../schemas/common.ts'
 import { Invoice } from '../schemas/invoice.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { file, page } from '../src/reply.ts'
@@ -14,7 +14,8 @@ export default {
     tag,
     input: strict({
       status: maybe(text('Only invoices in this state, named as in the `status` of an invoice.', { minLength: 1, examples: ['paid'] })),
-      ...paging
+      ...paging,
+      limit: pageLimit(20)
     }),
     reply: page(ref(Invoice))
   }),

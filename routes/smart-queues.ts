@@ -95,7 +95,13 @@ export const measured = (span: string, interval: string) => ({
     'What is measured. Names that begin with `im_` are about chats, the others about calls and agents.',
     { examples: [['service_level', 'occupancy_rate']] }
   ),
-  userId: maybe(idsOrNames('Only these agents', 'ada', { example: 1001, max: 5 })),
+  userId: maybe(
+    idsOrNames(
+      'Only these agents, for measures of agents, handling and after-call work (`occupancy_rate`, `sum_agents_*`, `*_handle_time`, `count_handled_calls`, `*_after_call_worktime`)',
+      'ada',
+      { example: 1001, max: 5 }
+    )
+  ),
   groupBy: maybe(SmartQueueGroupBy),
   interval: maybe(SmartQueueInterval(interval)),
   maxWaitingSec: maybe(MaxWaitingSec),

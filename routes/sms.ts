@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { id, idList, integer, list, listItem, maybe, oneOf, paging, ref, strict, text, timestamp } from '../schemas/common.ts'
+import { id, idList, integer, list, listItem, maybe, oneOf, pageLimit, paging, ref, strict, text, timestamp } from '../schemas/common.ts'
 import { A2pFailed, A2pMessage, A2pSent, SmsMessage, StoreBody } from '../schemas/sms.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { created, fields, page } from '../src/reply.ts'
@@ -13,7 +13,8 @@ const filters = {
   destinationNumber: maybe(text('Only messages to this number.', { minLength: 1, examples: ['14155550101'] })),
   fromDate: maybe(timestamp('Only messages handled at this instant or later.')),
   toDate: maybe(timestamp('Only messages handled at this instant or earlier.', { examples: ['2026-01-16T09:30:00Z'] })),
-  ...paging
+  ...paging,
+  limit: pageLimit(1000)
 }
 
 export default {

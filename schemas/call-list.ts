@@ -16,7 +16,10 @@ export const CallListPriority = integer('The priority among the call lists: 0 is
 })
 export const MaxSimultaneous = integer('How many tasks are called at the same time at most.', { minimum: 1, examples: [10] })
 export const NumAttempts = integer('How many times a task is tried at most.', { minimum: 1, examples: [3] })
-export const IntervalSeconds = integer('How many seconds pass at least between two attempts of a task.', { minimum: 0, examples: [600] })
+export const IntervalSeconds = integer(
+  'How many seconds pass at least between two attempts of a task: 0 when it is left out of a new call list.',
+  { minimum: 0, examples: [600] }
+)
 export const StartAt = unixTime('When the call list is to start.')
 export const ListCustomData = text('Any text of your own, kept with the call list.', { maxLength: 65535, examples: ['{"campaign":42}'] })
 export const ServerLocation = text('Where the server stands that calls; one of the locations the upstream names.', {

@@ -174,16 +174,20 @@ export const TimezoneOfResponse = maybe(
   })
 )
 
-/** Paging of a list: how many rows, and how many to skip. */
-export const paging = {
-  limit: maybe(
+/** How many rows a list has at most. @param otherwise how many that is when none is given, where that is known */
+export const pageLimit = (otherwise?: number) =>
+  maybe(
     Type.Integer({
       minimum: 1,
       maximum: 1000,
-      description: "How many items to answer at most. Without it the upstream's default holds.",
+      description: `How many items to answer at most. Without it ${otherwise === undefined ? "the upstream's default holds" : `it is ${otherwise}`}.`,
       examples: [20],
       [mark.name]: 'count'
     })
-  ),
+  )
+
+/** Paging of a list: how many rows, and how many to skip. */
+export const paging = {
+  limit: pageLimit(),
   offset: maybe(Type.Integer({ minimum: 0, maximum: maxId, description: 'How many items to skip.', examples: [0] }))
 }

@@ -79,7 +79,7 @@ export const QueueState = Type.Object(
       Type.Array(
         Type.Object({
           ...operator,
-          status: maybe(text('The operator status.', { examples: ['IN_SERVICE'] })),
+          status: maybe(text('The operator status: READY, or BANNED for a temporarily banned operator.', { examples: ['READY'] })),
           unreached: maybe(timestamp('When the operator could not be reached.')),
           locks: maybe(
             Type.Array(

@@ -64,7 +64,7 @@ export const Transaction = Type.Object(
     performedAt: maybe(timestamp('When the money moved.')),
     amount: maybe(decimal('How much, in `currency`; below zero for a charge.', { examples: [-0.012] })),
     currency: maybe(text('The currency of the amount (ISO 4217, or `RUR`).', { examples: ['USD'] })),
-    transactionType: maybe(text('Why the money moved.', { examples: ['resource_charge'] })),
+    transactionType: maybe(text(`Why the money moved: ${TransactionType.enum.join(', ')}, or another.`, { examples: ['resource_charge'] })),
     transactionDescription: maybe(text('Why the money moved, in words.', { examples: ['Outgoing call to 14155550101'] })),
     applicationId: maybe(id(`The application it was spent for; ${extended}.`)),
     applicationName: maybe(text(`The name of that application; ${extended}.`, { examples: ['support'] })),

@@ -143,7 +143,7 @@ t.test('in generated responses with members that nobody declared, none is lost',
     'group',
     'hd',
     'class',
-    'URL',
+    'HTTP',
     'ID'
   ]
   const name = () => {
