@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { adminPath, isSpelledOut } from '../src/admin/spelling.ts'
 import { Problem, type ProblemType, problemTypes } from '../src/problem.ts'
 import { DatabaseAway } from '../src/tenants/away.ts'
 import { KeyServerError } from '../src/tenants/transit.ts'
@@ -66,6 +67,7 @@ const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, ba
   // A request whose URL cannot be read meets no hook.
   if (request.journey) request.journey.problem = problem.type
   if (problem.headers) reply.headers(problem.headers)
+  if (problem.status === 401) reply.header('cache-control', 'no-store')
   if (problem.kind.retryable && problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
   return reply
     .code(problem.status)
@@ -170,7 +172,9 @@ export default fp(
           // Before the body is read: its type or size does not matter here.
           onRequest: (request, reply) =>
             send(
-              new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
+              url.startsWith(`${base}${adminPath}/`) && !isSpelledOut(request.url, base)
+                ? new Problem('not-found', 'Nothing is served at this address.')
+                : new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
               request,
               reply,
               base

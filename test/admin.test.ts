@@ -351,7 +351,7 @@ const alone = (t: Test, env?: Record<string, string>) => replica(t, sqliteDialec
 t.test('who may administer', async t => {
   const { admin, request, store, adminAddress, call } = await alone(t)
   await admin('POST', '/tenants', { tenantId: 'acme', accountId: 1 })
-  const { key } = (await admin('POST', '/tenants/acme/keys', { name: 'all', scopes: ['*', 'bulk', 'spend', 'secrets'] })).body
+  const { key } = (await admin('POST', '/tenants/acme/keys', { name: 'all', scopes: ['*', 'bulk', 'spend', 'secrets', 'privileged'] })).body
   const challenge = await request(adminAddress, undefined, 'GET', '/admin/tenants')
   t.match(challenge, { status: 401, body: { code: 'admin-token-required' } })
   t.equal(challenge.headers.get('www-authenticate'), 'Bearer realm="voxgate-admin"')

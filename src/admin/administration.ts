@@ -22,7 +22,7 @@ import {
 } from '../tenants/model.ts'
 import type { Store } from '../tenants/store.ts'
 import { invalid } from '../validation.ts'
-import { accountOf } from '../voximplant/account.ts'
+import { accountOf, isDefaultHeader } from '../voximplant/account.ts'
 import type { Credential } from '../voximplant/client.ts'
 import { parseInstant } from '../voximplant/rfc3339.ts'
 import type { Check } from './check.ts'
@@ -270,16 +270,18 @@ const faultsOfNetworks = (networks: readonly string[] | null | undefined, pointe
 const faultsOfEnd = (expiresAt: string | undefined): Violation[] =>
   expiresAt !== undefined && parseInstant(expiresAt)! <= Date.now() ? [inBody('/expiresAt', 'must lie in the future')] : []
 
-/** Headers of a tenant's own: those that say who calls, and nothing that the connection, the form or the credentials depend on. */
-const allowedHeader = /^(?:accept-language|user-agent|x-(?!forwarded-|real-ip$|http-method|method-override)[a-z0-9-]+)$/
-
 function checkSettings(settings: NonNullable<TenantChanges['settings']> | undefined): void {
   const faults = [
     ...faultsOfNetworks(settings?.allowedCidrs, '/settings/allowedCidrs'),
     ...Object.keys(settings?.defaultHeaders ?? {}).flatMap(name =>
-      allowedHeader.test(name.toLowerCase())
+      isDefaultHeader(name)
         ? []
-        : [inBody(`/settings/defaultHeaders/${name}`, 'is not a header that can be set; accept-language, user-agent and x- headers are')]
+        : [
+            inBody(
+              `/settings/defaultHeaders/${name}`,
+              'is not a header that can be set; accept-language, user-agent and x- headers are, unless they are about routes or callers'
+            )
+          ]
     )
   ]
   if (faults.length > 0) throw invalid(faults)
