@@ -134,7 +134,11 @@ export default fp(
       const problem = withLaterParts(problemOf(error), request)
       if (problem.status >= 500)
         request.log[problem.type === 'internal-error' ? 'error' : 'warn'](
-          { code: problem.type, err: problem.type === 'internal-error' ? error : undefined },
+          {
+            code: problem.type,
+            err: problem.type === 'internal-error' ? error : undefined,
+            reason: problem.type === 'credentials-unverified' ? (problem.cause as Error | undefined)?.message : undefined
+          },
           problem.type
         )
       return send(problem, request, reply, base)

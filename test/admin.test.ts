@@ -30,7 +30,7 @@ interface Answer {
 /** One replica of the service with its admin API, listening. */
 async function replica(t: Test, dialect: StoreDialect, masterKey: Buffer, origin: string, env: Record<string, string> = {}) {
   const store = await openStore(dialect, createVault(masterKey))
-  const options = { config: testConfig(env), store, origin, adminTokens: tokens }
+  const options = { config: testConfig({ UPSTREAM_HOSTS: '127.0.0.1, *.voximplant.com', ...env }), store, origin, adminTokens: tokens }
   const app = await build(options)
   const own = options.config.ADMIN_PORT === 0 ? undefined : await buildAdmin(options)
   t.teardown(async () => {

@@ -65,6 +65,8 @@ export interface AdministratorOptions {
   /** The upstream for tenants without a host of their own. */
   origin: string
   check: Check
+  /** Hosts that a tenant may be sent to, as UPSTREAM_HOSTS lists them. */
+  hosts: string
   scopes: readonly Scope[]
   /** Requests with an Idempotency-Key. */
   records: Idempotency
@@ -76,7 +78,7 @@ export const etagOf = (tenant: TenantView): string => `"${hash('sha256', JSON.st
 const defaultPage = 100
 
 /** Puts what administrators do together. */
-export function createAdministrator({ store, origin, check, scopes, records }: AdministratorOptions): Administrator {
+export function createAdministrator({ store, origin, check, hosts, scopes, records }: AdministratorOptions): Administrator {
   const known = new Set(scopes.map(({ scope }) => scope))
   let rotation: Omit<MasterKeyRotation, 'current' | 'counts'> = { state: 'idle' }
   let rotating: Promise<void> | undefined
@@ -104,6 +106,7 @@ export function createAdministrator({ store, origin, check, scopes, records }: A
 
   return {
     async createTenant(actor, { tenantId, name = tenantId, settings, ...rest }) {
+      checkHost(rest.apiHost, hosts)
       checkSettings(settings)
       return viewOfTenant(
         await store
@@ -119,6 +122,7 @@ export function createAdministrator({ store, origin, check, scopes, records }: A
     },
     tenant: async tenantId => viewOfTenant(await tenantOrThrow(tenantId)),
     async updateTenant(actor, tenantId, { settings: changes, ...patch }, ifMatch) {
+      checkHost(patch.apiHost, hosts)
       checkSettings(changes)
       return viewOfTenant(
         await store
@@ -269,6 +273,15 @@ const faultsOfNetworks = (networks: readonly string[] | null | undefined, pointe
 
 const faultsOfEnd = (expiresAt: string | undefined): Violation[] =>
   expiresAt !== undefined && parseInstant(expiresAt)! <= Date.now() ? [inBody('/expiresAt', 'must lie in the future')] : []
+
+/** A host that is not listed gets neither credentials nor connections. */
+function checkHost(apiHost: string | null | undefined, hosts: string): void {
+  if (!apiHost) return
+  const name = apiHost.replace(/:\d+$/, '')
+  const listed = hosts.split(',').map(item => item.trim())
+  if (!listed.some(item => item === apiHost || item === name || (item.startsWith('*.') && name.endsWith(item.slice(1)))))
+    throw invalid([inBody('/apiHost', `is none of the hosts that UPSTREAM_HOSTS lists (${listed.join(', ')})`)])
+}
 
 function checkSettings(settings: NonNullable<TenantChanges['settings']> | undefined): void {
   const faults = [
