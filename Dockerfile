@@ -1,10 +1,13 @@
+# By digest: the same base on every build. A newer one: `docker buildx imagetools inspect node:24-slim`, or `--build-arg NODE_IMAGE=node:24-slim@sha256:...`.
+ARG NODE_IMAGE=node:24.21.0-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
+
 # Dependencies apart from sources, so that a change of a line does not install anew.
-FROM node:24-slim AS dependencies
+FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional
 
-FROM node:24-slim
+FROM ${NODE_IMAGE}
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data DRAIN_DELAY=3000
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules

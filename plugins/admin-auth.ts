@@ -1,21 +1,25 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { isSpelledOut } from '../src/admin/spelling.ts'
 import { createThrottle, sourceOf } from '../src/admin/throttle.ts'
 import { type AdminToken, administratorOf } from '../src/admin/tokens.ts'
 import { Problem } from '../src/problem.ts'
 import type { Actor } from '../src/tenants/model.ts'
 import type { Store } from '../src/tenants/store.ts'
+import { noStore } from './page-headers.ts'
 
 export interface AdminAuthOptions {
   tokens: readonly AdminToken[]
   store: Store
+  /** The path the service is mounted under. */
+  base: string
 }
 
 const bearer = /^Bearer +([\x21-\x7e]+)$/i
 
 /** An administrator's token -> `request.actor`, on every route of the instance it is registered on. */
 export default fp(
-  async (app: FastifyInstance, { tokens, store }: AdminAuthOptions) => {
+  async (app: FastifyInstance, { tokens, store, base }: AdminAuthOptions) => {
     const throttle = createThrottle()
     const writing = new Set<Promise<unknown>>()
 
@@ -33,6 +37,10 @@ export default fp(
     }
 
     app.decorateRequest('actor')
+    app.addHook('onRequest', noStore)
+    app.addHook('onRequest', (request, _reply, next) =>
+      next(isSpelledOut(request.url, base) ? undefined : new Problem('not-found', 'Nothing is served at this address.'))
+    )
     app.addHook('onRequest', (request, _reply, next) => {
       const { authorization } = request.headers
       const source = sourceOf(request.ip)

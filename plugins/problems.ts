@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { adminPath, isSpelledOut } from '../src/admin/spelling.ts'
 import { Problem, type ProblemType, problemTypes } from '../src/problem.ts'
 import { DatabaseAway } from '../src/tenants/away.ts'
 import { KeyServerError } from '../src/tenants/transit.ts'
@@ -66,6 +67,7 @@ const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, ba
   // A request whose URL cannot be read meets no hook.
   if (request.journey) request.journey.problem = problem.type
   if (problem.headers) reply.headers(problem.headers)
+  if (problem.status === 401) reply.header('cache-control', 'no-store')
   if (problem.kind.retryable && problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
   return reply
     .code(problem.status)
@@ -132,7 +134,11 @@ export default fp(
       const problem = withLaterParts(problemOf(error), request)
       if (problem.status >= 500)
         request.log[problem.type === 'internal-error' ? 'error' : 'warn'](
-          { code: problem.type, err: problem.type === 'internal-error' ? error : undefined },
+          {
+            code: problem.type,
+            err: problem.type === 'internal-error' ? error : undefined,
+            reason: problem.type === 'credentials-unverified' ? (problem.cause as Error | undefined)?.message : undefined
+          },
           problem.type
         )
       return send(problem, request, reply, base)
@@ -170,7 +176,9 @@ export default fp(
           // Before the body is read: its type or size does not matter here.
           onRequest: (request, reply) =>
             send(
-              new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
+              url.startsWith(`${base}${adminPath}/`) && !isSpelledOut(request.url, base)
+                ? new Problem('not-found', 'Nothing is served at this address.')
+                : new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
               request,
               reply,
               base

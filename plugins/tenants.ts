@@ -102,7 +102,10 @@ export default fp(
       try {
         const stored = await store.account(tenantId)
         if (!stored) return undefined
-        return { account: accountOf({ ...tenant, apiHost: stored.apiHost }, stored.credential, origin), version: stored.version, createdAt }
+        const { apiHost, defaultHeaders, credential, version } = stored
+        // What leaves with a secret is what was proven with it, not what was read beside it.
+        const settings = { ...tenant.settings, defaultHeaders }
+        return { account: accountOf({ tenantId, apiHost, settings }, credential, origin), version, createdAt }
       } catch (error) {
         if (error instanceof SealError) app.log.error({ tenant: tenantId, err: error }, 'the credential of a tenant does not open')
         throw error

@@ -91,9 +91,6 @@ const ifMatch = Type.Object({
 type Params = { tenantId: string; keyId: string }
 const paramsOf = (request: FastifyRequest) => request.params as Params
 
-/** Keys are shown once, and nobody on the way keeps them. */
-const secret = { 'cache-control': 'no-store' }
-
 const routes: readonly AdminRoute[] = [
   {
     http: 'POST /admin/tenants',
@@ -205,7 +202,7 @@ const routes: readonly AdminRoute[] = [
     async handler(admin, request, reply, base) {
       const { tenantId } = paramsOf(request)
       const made = await admin.createKey(request.actor, tenantId, request.body as NewApiKeyInput)
-      reply.code(201).headers({ ...secret, location: `${base}/admin/tenants/${tenantId}/keys/${made.keyId}` })
+      reply.code(201).headers({ location: `${base}/admin/tenants/${tenantId}/keys/${made.keyId}` })
       return made
     }
   },
@@ -249,7 +246,7 @@ const routes: readonly AdminRoute[] = [
     async handler(admin, request, reply, base) {
       const { tenantId, keyId } = paramsOf(request)
       const made = await admin.rotateKey(request.actor, tenantId, keyId, request.body as KeyRotationInput)
-      reply.code(201).headers({ ...secret, location: `${base}/admin/tenants/${tenantId}/keys/${made.keyId}` })
+      reply.code(201).headers({ location: `${base}/admin/tenants/${tenantId}/keys/${made.keyId}` })
       return made
     }
   },

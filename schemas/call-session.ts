@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { mark } from '../src/voximplant/wire.ts'
-import { day, decimal, flag, id, integer, maybe, ref, text, timestamp } from './common.ts'
+import { day, decimal, flag, id, integer, maybe, ref, secretUrl, text, timestamp } from './common.ts'
 
 const transactionId = maybe(id('The transaction that charged it.', 9001))
 const cost = maybe(decimal('What it cost, in the currency of the account.', { examples: [0.012] }))
@@ -29,7 +29,7 @@ export const Call = Type.Object(
     remoteNumberType: maybe(text('What the remote number is: pstn, mobile, user or sip address.', { examples: ['pstn'] })),
     diversionNumber: maybe(text('The number the call was forwarded from.', { examples: ['14155550102'] })),
     customData: maybe(text('The text the call carried for the scenarios.', { examples: ['{"order":42}'] })),
-    recordUrl: maybe(text('Where the recording of the call is.', { examples: ['https://storage.example.com/records/8001.mp3'] })),
+    recordUrl: maybe(secretUrl('Where the recording of the call is.', 'https://storage.example.com/records/8001.mp3')),
     mediaServerAddress,
     cost,
     transactionId
@@ -43,9 +43,10 @@ export const Recording = Type.Object(
     recordId: id('The id of the recording.', 6001),
     recordName: maybe(text('The name of the recording.', { examples: ['Order 42'] })),
     recordUrl: maybe(
-      text('Where the recording is. With secure storage, opening it needs authorization at the upstream.', {
-        examples: ['https://storage.example.com/records/6001.mp3']
-      })
+      secretUrl(
+        'Where the recording is. With secure storage, opening it needs authorization at the upstream.',
+        'https://storage.example.com/records/6001.mp3'
+      )
     ),
     startTime: maybe(timestamp('When the recording began.')),
     duration: maybe(integer('How long it is, in seconds.', { examples: [29] })),
@@ -57,9 +58,10 @@ export const Recording = Type.Object(
     mediaParameters: maybe(text('The format of the file.', { examples: ['mp3'] })),
     transcriptionStatus: maybe(text('The state of its transcription: Not required, In progress or Complete.', { examples: ['Complete'] })),
     transcriptionUrl: maybe(
-      text('Where the transcription is; opening it needs authorization at the upstream.', {
-        examples: ['https://storage.example.com/transcriptions/6001.txt']
-      })
+      secretUrl(
+        'Where the transcription is; opening it needs authorization at the upstream.',
+        'https://storage.example.com/transcriptions/6001.txt'
+      )
     ),
     transcriptionTransactionId: maybe(integer('The transaction that charged the transcription; 0 for none.', { examples: [0] })),
     cost,
@@ -112,9 +114,10 @@ export const CallSession = Type.Object(
     initiatorAddress: maybe(text('The IP address that started the session.', { examples: ['198.51.100.4'] })),
     mediaServerAddress,
     logFileUrl: maybe(
-      text('Where the log of the session is, for a month. With secure storage, opening it needs authorization at the upstream.', {
-        examples: ['https://storage.example.com/logs/7001']
-      })
+      secretUrl(
+        'Where the log of the session is, for a month. With secure storage, opening it needs authorization at the upstream.',
+        'https://storage.example.com/logs/7001'
+      )
     ),
     calls: maybe(Type.Array(ref(Call), { description: 'The calls of the session; with `withCalls`.' })),
     records: maybe(Type.Array(ref(Recording), { description: 'The recordings made in the session; with `withRecords`.' })),

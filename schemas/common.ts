@@ -174,6 +174,10 @@ export const TimezoneOfResponse = maybe(
   })
 )
 
+/** An address that opens something to whoever has it: answered only to keys with the scope `secrets`. */
+export const secretUrl = (description: string, example: string) =>
+  text(`${description} Left out for keys without the scope \`secrets\`.`, { examples: [example], [mark.secret]: true })
+
 /** How many rows a list has at most. @param otherwise how many that is when none is given, where that is known */
 export const pageLimit = (otherwise?: number) =>
   maybe(

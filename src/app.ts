@@ -99,7 +99,7 @@ const adminTags = [adminTag]
 const registerAdmin = (app: FastifyInstance, options: AppOptions) =>
   app.register(
     async admin => {
-      await admin.register(adminAuth, { tokens: options.adminTokens ?? [], store: options.store })
+      await admin.register(adminAuth, { tokens: options.adminTokens ?? [], store: options.store, base: options.config.BASE_PATH })
       for (const route of adminRoutes(administrator(options), options.config.BASE_PATH)) admin.route(route)
     },
     { prefix: options.config.BASE_PATH }

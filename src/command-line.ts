@@ -457,7 +457,7 @@ async function run(args: string[], env: Record<string, string | undefined>, term
 
   const config = readConfig(env)
   // What a database and an upstream need takes its time to load: help comes at once.
-  const [{ administrator }, { dialectOf }, { masterKeyText, vaultOf }, { openStore }] = await Promise.all([
+  const [{ administrator }, { dialectOf }, { checkMasterKey, masterKeyText, vaultOf }, { openStore }] = await Promise.all([
     import('./admin/main.ts'),
     import('./tenants/database.ts'),
     import('./tenants/master-keys.ts'),
@@ -465,6 +465,8 @@ async function run(args: string[], env: Record<string, string | undefined>, term
   ])
   const local = config.MASTER_KEY_PROVIDER === 'local'
   const masterKey = masterKeyText(config) || (local ? readFileSync(join(config.DATA_DIR, 'master.key'), 'utf8') : '')
+  const weakness = checkMasterKey(config, masterKey)
+  if (weakness) terminal.err(`Warning: ${weakness}.`)
   mkdirSync(config.DATA_DIR, { recursive: true, mode: 0o700 })
   const store = await openStore(dialectOf(config), vaultOf(config, masterKey))
   try {

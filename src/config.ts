@@ -11,8 +11,10 @@ const burst = (description: string) => Type.Integer({ minimum: 1, default: 100, 
 /** Every setting: its variable, type, default and meaning. The README's table is checked against it. */
 export const settings = Type.Object({
   NODE_ENV: Type.String({
+    enum: ['development', 'production', 'test'],
     default: 'development',
-    description: 'With `production`, nothing is made up: a master key and VOXIMPLANT_API have to be given'
+    description:
+      '`development`, `test` or `production`, which makes nothing up: a master key and VOXIMPLANT_API have to be given, secrets travel by TLS, and a key without entropy refuses the start'
   }),
   HOST: Type.String({ default: '127.0.0.1', description: 'The address to listen on; `0.0.0.0` for every one' }),
   PORT: port('The port to listen on', 8080),
@@ -31,6 +33,10 @@ export const settings = Type.Object({
     description: 'What a scraper of `/metrics` shows as a bearer token; in production there is no `/metrics` without it or METRICS_PORT'
   }),
   METRICS_PORT: port('A port of its own for `/metrics`, which is then not served beside the API; 0 for none', 0),
+  METRICS_HOST: Type.String({
+    default: '127.0.0.1',
+    description: 'The address METRICS_PORT listens on; where others reach it, METRICS_TOKEN keeps them out'
+  }),
   METRICS_TENANTS: Type.Integer({
     minimum: 0,
     default: 100,
@@ -93,7 +99,14 @@ export const settings = Type.Object({
   VOXIMPLANT_API: Type.String({
     default: '',
     pattern: '^(|sandbox|https?://[^/?#]+/?)$',
-    description: 'The upstream: `https://api.voximplant.com`, or `sandbox` for the embedded one (the default outside production)'
+    description:
+      'The upstream: `https://api.voximplant.com`, or `sandbox` for the embedded one: the default while no master key, database or production is configured'
+  }),
+  UPSTREAM_HOSTS: Type.String({
+    default: '*.voximplant.com',
+    pattern: '^(\\*\\.)?[a-z0-9.-]+(:\\d{1,5})?(\\s*,\\s*(\\*\\.)?[a-z0-9.-]+(:\\d{1,5})?)*$',
+    description:
+      "Hosts that a tenant's `apiHost` may be, comma-separated: names, or `*.` before a domain. Administrators cannot send credentials, or connections, anywhere else"
   }),
   UPSTREAM_CA_FILE: Type.String({ default: '', description: 'A PEM file with further certificate authorities to trust at the upstream' }),
   UPSTREAM_CONNECT_TIMEOUT: ms('How long a connection to the upstream may take', 2_000),
@@ -250,6 +263,13 @@ export class ConfigError extends Error {
   }
 }
 
+/** Whether a URL is plain http to another machine. */
+function isOpen(url: string): boolean {
+  if (!url.startsWith('http://') || !URL.canParse(url)) return false
+  const { hostname } = new URL(url)
+  return hostname !== 'localhost' && hostname !== '[::1]' && !/^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
 /** Reads the configuration from an environment. Throws ConfigError with a list of everything that is wrong. */
 export function readConfig(env: Record<string, string | undefined>): Config {
   // An empty variable is an unset one, as in compose files.
@@ -270,8 +290,19 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       )
     }
   }
+  const keyed = (['MASTER_KEY', 'MASTER_KEY_FILE', 'DATABASE_URL'] as const).find(name => given[name])
+  const beside = keyed ?? (given.MASTER_KEY_PROVIDER === 'transit' ? 'MASTER_KEY_PROVIDER' : undefined)
+  // The sandbox makes a tenant whose key may do everything, and prints it: never where somebody keeps secrets.
+  if (!given.VOXIMPLANT_API && (given.NODE_ENV === 'production' || beside))
+    problems.push(
+      `VOXIMPLANT_API is required ${given.NODE_ENV === 'production' ? 'in production' : `beside ${beside}`}: set VOXIMPLANT_API=https://api.voximplant.com, or VOXIMPLANT_API=sandbox for the embedded sandbox and its demo tenant`
+    )
   if (given.NODE_ENV === 'production') {
-    if (!given.VOXIMPLANT_API) problems.push('VOXIMPLANT_API is required in production: https://api.voximplant.com, or `sandbox`')
+    for (const name of ['VOXIMPLANT_API', 'TRANSIT_ADDRESS'] as const)
+      if (isOpen(given[name] ?? ''))
+        problems.push(
+          `${name} has to be https in production, but on the loopback: credentials and keys would travel in the clear; set ${name}=https://...`
+        )
     if (!given.MASTER_KEY && !given.MASTER_KEY_FILE && given.MASTER_KEY_PROVIDER !== 'transit')
       problems.push('MASTER_KEY or MASTER_KEY_FILE is required in production: 32 random bytes in base64 (`openssl rand -base64 32`)')
   }

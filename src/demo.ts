@@ -13,7 +13,7 @@ interface DemoFile {
 const tenantId = 'demo'
 const accountId = 100_001
 /** Everything, the scopes that `*` leaves out included: it is a sandbox. */
-const scopes = ['*', 'bulk', 'spend', 'secrets']
+const scopes = ['*', 'bulk', 'spend', 'secrets', 'privileged']
 
 /**
  * The demo tenant of the embedded default, made at the first start and found again at later ones. Its API key lies in the data directory in

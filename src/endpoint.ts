@@ -11,6 +11,7 @@ import { invalid } from './validation.ts'
 import { attachment } from './voximplant/download.ts'
 import { type Method, type MethodClass, methodClass } from './voximplant/methods.ts'
 import { compileAnswer, compileForm, type Decode, type Form, type FormOptions, mark, marked, toSnake } from './voximplant/wire.ts'
+import { compileWithhold, type Withhold } from './withheld.ts'
 
 type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -50,6 +51,10 @@ export interface Operation {
   class: MethodClass
   /** The scopes a key needs: all of them. */
   scopes: string[]
+  /** Whether its responses may hold secrets, so that no cache may keep them. */
+  confidential: boolean
+  /** Removes what only keys with the scope `secrets` get. */
+  withhold?: Withhold
   form: Form
   decode: Decode
   /** Whether a call with this input is written to the audit log before it is made; undefined: never. */
@@ -124,6 +129,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
 
   const scopes = scopesOf(tag, facts, reply)
   const audits = auditsOf(facts, form, scopes)
+  const withhold = compileWithhold(reply.body)
   return {
     id,
     endpoint: declaration,
@@ -131,6 +137,8 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
     url,
     class: facts,
     scopes,
+    confidential: withhold !== undefined || scopes.includes('secrets'),
+    ...(withhold ? { withhold } : {}),
     ...(audits ? { audits } : {}),
     form,
     decode: compileAnswer(reply.answer, id),
@@ -257,6 +265,7 @@ export function toRoute(operation: Operation, lookup: (id: string) => Operation,
         ? await search(operation, request, input)
         : await request.voximplant(operation, input)
     const { body, headers } = read(answer, context)
+    if (operation.withhold && !request.tenant.scopes.includes('secrets')) operation.withhold(body)
     if (headers) reply.headers(headers)
     reply.code(status)
     return body

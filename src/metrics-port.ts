@@ -6,7 +6,8 @@ export async function listenForMetrics(metrics: Metrics, host: string, port: num
   const server = createServer(async (request, response) => {
     if (request.url !== '/metrics') return response.writeHead(404).end()
     if (request.method !== 'GET' && request.method !== 'HEAD') return response.writeHead(405, { allow: 'GET, HEAD' }).end()
-    if (!metrics.admits(request.headers.authorization)) return response.writeHead(401, { 'www-authenticate': 'Bearer' }).end()
+    if (!metrics.admits(request.headers.authorization))
+      return response.writeHead(401, { 'www-authenticate': 'Bearer', 'cache-control': 'no-store' }).end()
     try {
       const text = await metrics.text()
       response.writeHead(200, { 'content-type': metrics.contentType }).end(text)

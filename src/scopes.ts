@@ -9,7 +9,8 @@ import { mark, marked } from './voximplant/wire.ts'
 export const apart = {
   bulk: 'Calls with `all`, which select everything at once.',
   spend: "Calls that cost the tenant's money.",
-  secrets: 'Calls whose answers hold secrets.'
+  secrets: 'Calls whose answers hold secrets, and the addresses of recordings, transcriptions and logs in other answers.',
+  privileged: 'Calls that change who may act in the account past Voxgate: users and roles of the control panel, authorized addresses.'
 } as const
 
 /** Scopes that hold others. */
@@ -30,6 +31,7 @@ export function scopesOf(tag: string, facts: MethodClass, reply: Reply): string[
   const special: (keyof typeof apart)[] = []
   if (facts.costsMoney) special.push('spend')
   if (facts.returnsSecret && !hidden) special.push('secrets')
+  if (facts.privileged) special.push('privileged')
   return [`${kebab(tag)}:${facts.safe ? 'read' : 'write'}`, ...special]
 }
 
@@ -45,7 +47,7 @@ export function holds(scopes: readonly string[], needed: string): boolean {
 export interface Scope {
   scope: string
   description: string
-  /** The operations that need it, by their operationIds; empty for wildcards. */
+  /** The operations that need it, or answer more with it, by their operationIds; empty for wildcards. */
   operations: string[]
 }
 
@@ -53,6 +55,7 @@ interface Scoped {
   id: string
   scopes: readonly string[]
   endpoint: { tag: string; all?: Record<string, string> }
+  withhold?: unknown
 }
 
 /** Every scope there is, with what needs it. */
@@ -63,12 +66,13 @@ export function scopeTable(operations: readonly Scoped[]): Scope[] {
     known.operations.push(id)
     needing.set(scope, known)
   }
-  for (const { id, scopes, endpoint } of operations) {
+  for (const { id, scopes, endpoint, withhold } of operations) {
     for (const scope of scopes) {
       const reads = scope.endsWith(':read')
       add(scope, apart[scope as keyof typeof apart] ?? `${endpoint.tag}: ${reads ? 'calls that only read' : 'every call'}.`, id)
     }
     if (endpoint.all) add('bulk', apart.bulk, id)
+    if (withhold) add('secrets', apart.secrets, id)
   }
   const named = [...needing.values()].toSorted((a, b) => (a.scope < b.scope ? -1 : 1))
   return [

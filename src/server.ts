@@ -8,7 +8,7 @@ import { developmentMasterKey, startEmbeddedSandbox } from './embedded.ts'
 import { listenForMetrics } from './metrics-port.ts'
 import { DatabaseAway } from './tenants/away.ts'
 import { dialectOf } from './tenants/database.ts'
-import { masterKeyText, vaultOf } from './tenants/master-keys.ts'
+import { checkMasterKey, masterKeyText, vaultOf } from './tenants/master-keys.ts'
 import { openStore, WrongMasterKey } from './tenants/store.ts'
 import { KeyServerError } from './tenants/transit.ts'
 
@@ -31,6 +31,8 @@ async function start(): Promise<void> {
     masterKey = development.text
     if (development.made) say(`A development master key was made: ${development.file}. In production set MASTER_KEY or MASTER_KEY_FILE.`)
   }
+  const weakness = checkMasterKey(config, masterKey)
+  if (weakness) say(`Warning: ${weakness}.`)
   const store = await openStore(dialectOf(config), vaultOf(config, masterKey))
   const demo = sandboxed ? await demoTenant(store, config.DATA_DIR) : undefined
   const embedded = sandboxed ? await startEmbeddedSandbox(store, config.DATA_DIR) : undefined
@@ -44,7 +46,8 @@ async function start(): Promise<void> {
   const app = await build(options)
   const admin = config.ADMIN_PORT !== 0 && adminTokens.length > 0 ? await buildAdmin(options) : undefined
 
-  const metricsServer = config.METRICS_PORT === 0 ? undefined : await listenForMetrics(app.metrics, config.HOST, config.METRICS_PORT)
+  const metricsServer =
+    config.METRICS_PORT === 0 ? undefined : await listenForMetrics(app.metrics, config.METRICS_HOST, config.METRICS_PORT)
   // A second signal ends it at once.
   closeWithGrace({ delay: config.DRAIN_DELAY + grace }, async ({ err }) => {
     if (err) app.log.error({ err }, 'stopping after an unexpected error')

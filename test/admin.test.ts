@@ -30,7 +30,7 @@ interface Answer {
 /** One replica of the service with its admin API, listening. */
 async function replica(t: Test, dialect: StoreDialect, masterKey: Buffer, origin: string, env: Record<string, string> = {}) {
   const store = await openStore(dialect, createVault(masterKey))
-  const options = { config: testConfig(env), store, origin, adminTokens: tokens }
+  const options = { config: testConfig({ UPSTREAM_HOSTS: '127.0.0.1, *.voximplant.com', ...env }), store, origin, adminTokens: tokens }
   const app = await build(options)
   const own = options.config.ADMIN_PORT === 0 ? undefined : await buildAdmin(options)
   t.teardown(async () => {
@@ -351,7 +351,7 @@ const alone = (t: Test, env?: Record<string, string>) => replica(t, sqliteDialec
 t.test('who may administer', async t => {
   const { admin, request, store, adminAddress, call } = await alone(t)
   await admin('POST', '/tenants', { tenantId: 'acme', accountId: 1 })
-  const { key } = (await admin('POST', '/tenants/acme/keys', { name: 'all', scopes: ['*', 'bulk', 'spend', 'secrets'] })).body
+  const { key } = (await admin('POST', '/tenants/acme/keys', { name: 'all', scopes: ['*', 'bulk', 'spend', 'secrets', 'privileged'] })).body
   const challenge = await request(adminAddress, undefined, 'GET', '/admin/tenants')
   t.match(challenge, { status: 401, body: { code: 'admin-token-required' } })
   t.equal(challenge.headers.get('www-authenticate'), 'Bearer realm="voxgate-admin"')

@@ -253,7 +253,9 @@ t.test('help', async t => {
     t.match(out, new RegExp(`^Usage: npx voxgate ${name}.*\n\n.+\\.\n\n  npx voxgate ${name}`), name)
   }
   t.match(
-    JSON.parse((await shell({ DATA_DIR: folder(t), MASTER_KEY: masterKey.toString('base64') })('scopes list --json')).out).items,
+    JSON.parse(
+      (await shell({ DATA_DIR: folder(t), MASTER_KEY: masterKey.toString('base64'), VOXIMPLANT_API: 'sandbox' })('scopes list --json')).out
+    ).items,
     Array
   )
   t.same(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).bin, { voxgate: 'bin/voxgate.js' })

@@ -126,7 +126,7 @@ t.test('what is wrong is said, all of it, and nothing starts', async t => {
   t.match(production.output(), /VOXIMPLANT_API is required in production/)
   t.match(production.output(), /MASTER_KEY or MASTER_KEY_FILE is required in production/)
 
-  const short = run(t, { DATA_DIR: folder(t), MASTER_KEY: 'c2hvcnQ=' })
+  const short = run(t, { DATA_DIR: folder(t), MASTER_KEY: 'c2hvcnQ=', VOXIMPLANT_API: 'sandbox' })
   t.equal(await short.ended(), 1)
   t.match(short.output(), /the master key must be 32 bytes/)
   t.notMatch(short.output(), /c2hvcnQ/, 'the key is not shown')
@@ -136,7 +136,7 @@ t.test('what is wrong is said, all of it, and nothing starts', async t => {
   await first.says(/curl/)
   first.child.kill('SIGTERM')
   await first.ended()
-  const other = run(t, { DATA_DIR, MASTER_KEY: Buffer.alloc(32, 7).toString('base64') })
+  const other = run(t, { DATA_DIR, MASTER_KEY: Buffer.alloc(32, 7).toString('base64'), VOXIMPLANT_API: 'sandbox' })
   t.equal(await other.ended(), 1)
   t.match(other.output(), /not the one this database was sealed with/)
 

@@ -100,7 +100,7 @@ const spending = operations
   .filter(({ method, class: facts }) => method === 'POST' && facts.costsMoney)
   .map(({ url }) => new RegExp(`^${url.replace(/:\w+/g, '[^/]+')}$`))
 
-export const allScopes = ['*', 'bulk', 'spend', 'secrets']
+export const allScopes = ['*', 'bulk', 'spend', 'secrets', 'privileged']
 
 /**
  * The services that tests use where they answer on this machine. `missing` says why not, for a test's `skip`; under CI=true that is a failure

@@ -22,7 +22,7 @@ import {
 } from '../tenants/model.ts'
 import type { Store } from '../tenants/store.ts'
 import { invalid } from '../validation.ts'
-import { accountOf } from '../voximplant/account.ts'
+import { accountOf, isDefaultHeader } from '../voximplant/account.ts'
 import type { Credential } from '../voximplant/client.ts'
 import { parseInstant } from '../voximplant/rfc3339.ts'
 import type { Check } from './check.ts'
@@ -65,6 +65,8 @@ export interface AdministratorOptions {
   /** The upstream for tenants without a host of their own. */
   origin: string
   check: Check
+  /** Hosts that a tenant may be sent to, as UPSTREAM_HOSTS lists them. */
+  hosts: string
   scopes: readonly Scope[]
   /** Requests with an Idempotency-Key. */
   records: Idempotency
@@ -76,7 +78,7 @@ export const etagOf = (tenant: TenantView): string => `"${hash('sha256', JSON.st
 const defaultPage = 100
 
 /** Puts what administrators do together. */
-export function createAdministrator({ store, origin, check, scopes, records }: AdministratorOptions): Administrator {
+export function createAdministrator({ store, origin, check, hosts, scopes, records }: AdministratorOptions): Administrator {
   const known = new Set(scopes.map(({ scope }) => scope))
   let rotation: Omit<MasterKeyRotation, 'current' | 'counts'> = { state: 'idle' }
   let rotating: Promise<void> | undefined
@@ -104,6 +106,7 @@ export function createAdministrator({ store, origin, check, scopes, records }: A
 
   return {
     async createTenant(actor, { tenantId, name = tenantId, settings, ...rest }) {
+      checkHost(rest.apiHost, hosts)
       checkSettings(settings)
       return viewOfTenant(
         await store
@@ -119,6 +122,7 @@ export function createAdministrator({ store, origin, check, scopes, records }: A
     },
     tenant: async tenantId => viewOfTenant(await tenantOrThrow(tenantId)),
     async updateTenant(actor, tenantId, { settings: changes, ...patch }, ifMatch) {
+      checkHost(patch.apiHost, hosts)
       checkSettings(changes)
       return viewOfTenant(
         await store
@@ -270,16 +274,27 @@ const faultsOfNetworks = (networks: readonly string[] | null | undefined, pointe
 const faultsOfEnd = (expiresAt: string | undefined): Violation[] =>
   expiresAt !== undefined && parseInstant(expiresAt)! <= Date.now() ? [inBody('/expiresAt', 'must lie in the future')] : []
 
-/** Headers of a tenant's own: those that say who calls, and nothing that the connection, the form or the credentials depend on. */
-const allowedHeader = /^(?:accept-language|user-agent|x-(?!forwarded-|real-ip$|http-method|method-override)[a-z0-9-]+)$/
+/** A host that is not listed gets neither credentials nor connections. */
+function checkHost(apiHost: string | null | undefined, hosts: string): void {
+  if (!apiHost) return
+  const name = apiHost.replace(/:\d+$/, '')
+  const listed = hosts.split(',').map(item => item.trim())
+  if (!listed.some(item => item === apiHost || item === name || (item.startsWith('*.') && name.endsWith(item.slice(1)))))
+    throw invalid([inBody('/apiHost', `is none of the hosts that UPSTREAM_HOSTS lists (${listed.join(', ')})`)])
+}
 
 function checkSettings(settings: NonNullable<TenantChanges['settings']> | undefined): void {
   const faults = [
     ...faultsOfNetworks(settings?.allowedCidrs, '/settings/allowedCidrs'),
     ...Object.keys(settings?.defaultHeaders ?? {}).flatMap(name =>
-      allowedHeader.test(name.toLowerCase())
+      isDefaultHeader(name)
         ? []
-        : [inBody(`/settings/defaultHeaders/${name}`, 'is not a header that can be set; accept-language, user-agent and x- headers are')]
+        : [
+            inBody(
+              `/settings/defaultHeaders/${name}`,
+              'is not a header that can be set; accept-language, user-agent and x- headers are, unless they are about routes or callers'
+            )
+          ]
     )
   ]
   if (faults.length > 0) throw invalid(faults)

@@ -76,10 +76,11 @@ async function checkAccount(client: Client, account: Account, accountInfo: Opera
     )
 }
 
+/** One message for every way in which a connection fails: which it was tells what listens where, and goes to the log. */
 const unverified = (cause: unknown) =>
   new Problem(
     'credentials-unverified',
-    `The upstream could not be asked about these credentials: ${cause instanceof Problem || cause instanceof Refusal ? cause.message : 'no answer'} Nothing was stored; try again, or store them unseen with \`verify=false\`.`,
+    `The upstream could not be asked about these credentials${cause instanceof Refusal ? `: ${cause.message}` : '.'} Nothing was stored; try again, or store them unseen with \`verify=false\`.`,
     { cause }
   )
 

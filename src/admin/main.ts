@@ -49,6 +49,7 @@ export const administrator = ({ config, store, origin, ca }: AdministratorSettin
     store,
     origin,
     check: createCheck(operations, clientOptions(config, ca)),
+    hosts: config.UPSTREAM_HOSTS,
     scopes: scopeTable(operations),
     records: createIdempotency(store, { ttl: config.IDEMPOTENCY_TTL, lease: config.IDEMPOTENCY_LEASE })
   })

@@ -2,7 +2,16 @@ import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import type { Tables } from './schema.ts'
 import { canaryName, sealHead } from './secrets.ts'
-import { partsOf, type Vault } from './vault.ts'
+import { open, type Place, partsOf, SealError, seal, type Vault } from './vault.ts'
+
+/** What a tenant's head was bound to before `0007-settings-seal`. */
+const headPlaceBefore = ({ tenant_id, account_id, api_host, credential_version }: Tables['tenants']): Place => [
+  'tenant',
+  tenant_id,
+  account_id,
+  api_host ?? '',
+  credential_version ?? 0
+]
 
 /**
  * The schema's history, oldest first; SQLite and PostgreSQL take the same. Times are RFC 3339 text, flags 0 or 1, sealed values text.
@@ -71,7 +80,7 @@ export const migrations = (vault: Vault): Record<string, Migration> => ({
           .updateTable('tenants')
           .set({
             credential_versions: tenant.credential_version ?? 0,
-            head: sealHead(await vault.openDataKey(tenant.tenant_id, tenant.data_key), tenant),
+            head: seal(await vault.openDataKey(tenant.tenant_id, tenant.data_key), 'head', Buffer.alloc(0), headPlaceBefore(tenant)),
             updated_at: tenant.created_at
           })
           .where('tenant_id', '=', tenant.tenant_id)
@@ -125,6 +134,24 @@ export const migrations = (vault: Vault): Record<string, Migration> => ({
       for (const column of ['lease_until', 'expires_at'])
         await database.schema.createIndex(`idempotency_by_${column}`).on('idempotency').columns(['state', column]).execute()
       await database.schema.createIndex('idempotency_by_tenant').on('idempotency').column('tenant_id').execute()
+    }
+  },
+  '0007-settings-seal': {
+    async up(database: Kysely<Tables>) {
+      for (const tenant of await database.selectFrom('tenants').selectAll().execute()) {
+        const dataKey = await vault.openDataKey(tenant.tenant_id, tenant.data_key)
+        try {
+          open(dataKey, 'head', tenant.head, headPlaceBefore(tenant))
+          await database
+            .updateTable('tenants')
+            .set({ head: sealHead(dataKey, tenant) })
+            .where('tenant_id', '=', tenant.tenant_id)
+            .execute()
+        } catch (error) {
+          // A row that was tampered with is not blessed: it goes on not opening.
+          if (!(error instanceof SealError)) throw error
+        }
+      }
     }
   }
 })

@@ -120,6 +120,8 @@ export interface StoredAccount {
   credential: Credential
   version: number
   apiHost: string | undefined
+  /** Headers that go out with every call. */
+  defaultHeaders: TenantSettings['defaultHeaders']
 }
 
 /** One line of the audit log. */

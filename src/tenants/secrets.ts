@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
 import type { Credential } from '../voximplant/client.ts'
-import type { CredentialInput } from './model.ts'
+import type { CredentialInput, TenantSettings } from './model.ts'
 import type { Tables } from './schema.ts'
 import { open, type Place, SealError, seal, type Vault } from './vault.ts'
 
@@ -9,16 +9,31 @@ import { open, type Place, SealError, seal, type Vault } from './vault.ts'
 /** The row of a master key's canary. */
 export const canaryName = (masterKeyId: string): string => `canary:${masterKeyId}`
 
-type Head = Pick<Tables['tenants'], 'tenant_id' | 'account_id' | 'api_host' | 'credential_version'>
+type Head = Pick<Tables['tenants'], 'tenant_id' | 'account_id' | 'api_host' | 'credential_version' | 'settings'>
 
-/** Where credentials go and which one is in use: with a row that was changed past the service, no secret leaves it. */
-const headPlace = ({ tenant_id, account_id, api_host, credential_version }: Head): Place => [
+/**
+ * Where credentials go, with which headers, and which one is in use: with a row that was changed past the service, no secret leaves it.
+ * Throws SealError when its settings cannot be read.
+ */
+const headPlace = ({ tenant_id, account_id, api_host, credential_version, settings }: Head): Place => [
   'tenant',
   tenant_id,
   account_id,
   api_host ?? '',
-  credential_version ?? 0
+  credential_version ?? 0,
+  headersIn(settings)
 ]
+
+/** The default headers in a tenant's settings as one text, in whichever order they stand there. */
+function headersIn(settings: string): string {
+  let headers: TenantSettings['defaultHeaders']
+  try {
+    headers = (JSON.parse(settings) as TenantSettings).defaultHeaders
+  } catch {
+    throw new SealError()
+  }
+  return JSON.stringify(Object.entries(headers ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
 
 /** Proves a tenant's row; it holds nothing. */
 export const sealHead = (dataKey: Buffer, row: Head): string => seal(dataKey, 'head', Buffer.alloc(0), headPlace(row))

@@ -16,6 +16,7 @@ import {
   type StoredAccount,
   StoreRefusal,
   type Tenant,
+  type TenantSettings,
   WrongMasterKey
 } from './model.ts'
 import { keyOf, statusOf, type Tables, tenantOf } from './schema.ts'
@@ -149,6 +150,7 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
         'tenants.head',
         'tenants.account_id',
         'tenants.api_host',
+        'tenants.settings',
         'tenants.credential_version',
         'credentials.version',
         'credentials.kind',
@@ -173,7 +175,12 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
       fingerprint,
       sealed
     })
-    return { credential, version, apiHost: row.api_host ?? undefined }
+    return {
+      credential,
+      version,
+      apiHost: row.api_host ?? undefined,
+      defaultHeaders: (JSON.parse(row.settings) as TenantSettings).defaultHeaders
+    }
   }
 
   const touch: Store['touch'] = async ({ keys = new Map(), credentials = new Map() }) => {

@@ -6,14 +6,14 @@ export interface MethodClass {
   safe?: true
   /** Sending it twice leaves the same state as sending it once. */
   idempotent?: true
-  /** The tenant's money is spent by a successful call. */
+  /** The tenant's money is spent by a successful call, or by what it starts. */
   costsMoney?: true
-  /** The answer holds a secret. */
+  /** The answer holds a secret, or an address that opens something to whoever has it. */
   returnsSecret?: true
   /** Removes or overwrites things that cannot be had back; `destructiveIf` says under which parameters, when not always. */
   destructive?: true
   destructiveIf?: string
-  /** Changes who may do what on the account. */
+  /** Changes who may act in the account past Voxgate: users and roles of the control panel, keys, addresses, the account's own password. */
   privileged?: true
   /** When a failed attempt may be sent again: `any` fault, `transport` faults only, or only when provably `unsent`. */
   retry: 'any' | 'transport' | 'unsent'
@@ -142,10 +142,10 @@ export const methods = {
   DeleteRecord: { section: 'History', idempotent: true, destructive: true, retry: 'unsent' },
   DeleteSipRegistration: { section: 'SIPRegistration', idempotent: true, destructive: true, retry: 'unsent' },
   DeleteWABPhoneNumber: { section: 'WABPhoneNumbers', idempotent: true, destructive: true, retry: 'unsent' },
-  DownloadHistoryReport: { section: 'History', safe: true, idempotent: true, retry: 'any' },
+  DownloadHistoryReport: { section: 'History', safe: true, idempotent: true, returnsSecret: true, retry: 'any' },
   DownloadInvoice: { section: 'Invoices', safe: true, idempotent: true, retry: 'any' },
-  EditCallList: { section: 'CallLists', idempotent: true, retry: 'transport' },
-  EditCallListTask: { section: 'CallLists', idempotent: true, retry: 'transport' },
+  EditCallList: { section: 'CallLists', idempotent: true, costsMoney: true, retry: 'unsent' },
+  EditCallListTask: { section: 'CallLists', idempotent: true, costsMoney: true, retry: 'unsent' },
   EditCallListTasksPriority: { section: 'CallLists', idempotent: true, retry: 'transport' },
   GetACDHistory: { section: 'History', safe: true, idempotent: true, retry: 'any' },
   GetACDOperatorStatistics: { section: 'Queues', safe: true, idempotent: true, retry: 'any' },
@@ -205,7 +205,7 @@ export const methods = {
   GetRules: { section: 'Rules', safe: true, idempotent: true, retry: 'any' },
   GetSQState: { section: 'SmartQueue', safe: true, idempotent: true, retry: 'any' },
   GetScenarios: { section: 'Scenarios', safe: true, idempotent: true, retry: 'any' },
-  GetSecretValue: { section: 'Secrets', safe: true, idempotent: true, returnsSecret: true, privileged: true, retry: 'any' },
+  GetSecretValue: { section: 'Secrets', safe: true, idempotent: true, returnsSecret: true, retry: 'any' },
   GetSecrets: { section: 'Secrets', safe: true, idempotent: true, retry: 'any' },
   GetSipRegistrations: { section: 'SIPRegistration', safe: true, idempotent: true, retry: 'any' },
   GetSipWhiteList: { section: 'SIPWhiteList', safe: true, idempotent: true, retry: 'any' },

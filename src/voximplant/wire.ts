@@ -17,6 +17,8 @@ export const mark = {
   unix: Symbol('wire.unix'),
   /** string[]: fields of an answer that are known but never leave the service, in camelCase. */
   hidden: Symbol('wire.hidden'),
+  /** true: a field of an answer that only keys with the scope `secrets` get. */
+  secret: Symbol('wire.secret'),
   /** true: a response whose further fields are of no interest; they are neither passed on nor counted. */
   open: Symbol('wire.open'),
   /** [string, string]: the words that the upstream has for false and true. */
