@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { createThrottle, sourceOf } from '../src/admin/throttle.ts'
+import { createThrottle } from '../src/admin/throttle.ts'
 import { type AdminToken, administratorOf } from '../src/admin/tokens.ts'
+import { subnetOf } from '../src/networks.ts'
 import { Problem } from '../src/problem.ts'
 import type { Actor } from '../src/tenants/model.ts'
 import type { Store } from '../src/tenants/store.ts'
@@ -23,7 +24,7 @@ export default fp(
     const note = (request: FastifyRequest) => {
       const written: Promise<unknown> = store
         .record({
-          actor: { kind: 'admin', id: 'unknown', address: request.ip, requestId: String(request.id) },
+          actor: { kind: 'admin', id: 'unknown', address: request.callerAddress, requestId: String(request.id) },
           action: 'admin.authenticate',
           outcome: 'refused'
         })
@@ -35,7 +36,7 @@ export default fp(
     app.decorateRequest('actor')
     app.addHook('onRequest', (request, _reply, next) => {
       const { authorization } = request.headers
-      const source = sourceOf(request.ip)
+      const source = subnetOf(request.callerAddress)
       const now = Date.now()
       const wait = throttle.wait(source, now)
       if (wait > 0)
@@ -57,14 +58,14 @@ export default fp(
           })
         )
       }
-      request.actor = { kind: 'admin', id, address: request.ip, requestId: String(request.id) }
+      request.actor = { kind: 'admin', id, address: request.callerAddress, requestId: String(request.id) }
       next()
     })
     app.addHook('onClose', async () => {
       await Promise.all(writing)
     })
   },
-  { name: 'admin-auth' }
+  { name: 'admin-auth', dependencies: ['caller-address', 'limits'] }
 )
 
 declare module 'fastify' {

@@ -22,8 +22,8 @@ function admit(request: FastifyRequest, caller: Caller | undefined): void {
   if (!caller) throw refused()
   if (caller.ended) throw new Problem(caller.ended, ended[caller.ended], { headers: challenge })
   if (!caller.enabled) throw new Problem('tenant-disabled', 'The tenant of this API key is disabled.')
-  if (caller.networks.some(networks => !networks(request.ip)))
-    throw new Problem('address-not-allowed', `This API key does not work from ${request.ip}.`)
+  if (caller.networks.some(networks => !networks(request.callerAddress)))
+    throw new Problem('address-not-allowed', `This API key does not work from ${request.callerAddress}.`)
   for (const scope of request.routeOptions.config.operation?.scopes ?? []) {
     if (!holds(caller.scopes, scope))
       throw new Problem('scope-missing', `This API key lacks the scope \`${scope}\`.`, {

@@ -1,8 +1,9 @@
-import rateLimit, { normalizeIP } from '@fastify/rate-limit'
+import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { type Bucket, createBuckets, type Rate } from '../src/limits/buckets.ts'
 import { commonBuckets } from '../src/limits/redis.ts'
+import { subnetOf } from '../src/networks.ts'
 import { Problem } from '../src/problem.ts'
 import type { Caller } from './tenants.ts'
 
@@ -105,7 +106,7 @@ export default fp(
         ['tenant', tenantId, own ?? options.tenant]
       ])
     }
-    const addressOf = (request: FastifyRequest): string => normalizeIP(request.ip)
+    const addressOf = (request: FastifyRequest): string => subnetOf(request.callerAddress)
     const ofAddress = (address: string): Party =>
       parties.get(address) ?? partyOf(address, undefined, [['address', address, options.address]])
 
@@ -208,7 +209,7 @@ export default fp(
       await common?.close()
     })
   },
-  { name: 'limits' }
+  { name: 'limits', dependencies: ['caller-address'] }
 )
 
 declare module 'fastify' {

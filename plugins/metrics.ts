@@ -92,13 +92,7 @@ export default fp(
     const byTenant = new Map<string, Tally>()
     const problems: Tally = {}
     const callers = { gone: 0 }
-    let underWay = 0
-    app.addHook('onRequest', (_request, _reply, next) => {
-      underWay++
-      next()
-    })
     app.onEnd((request, reply) => {
-      underWay--
       const { journey, tenant, method } = request
       const status = journey.gone ? 499 : reply.statusCode
       const route = request.routeOptions.url ?? 'none'
@@ -136,7 +130,7 @@ export default fp(
     histogram('voxgate_request_seconds', 'How long requests took, until the answer was out.', () =>
       eachMeter((labels, { time }) => [[labels, time] as const])
     )
-    gauge('voxgate_requests_under_way', 'Requests that are not answered yet.', () => [[{}, underWay]])
+    gauge('voxgate_requests_under_way', 'Requests that are not answered yet.', () => [[{}, app.requests.inFlight]])
     counter('voxgate_tenant_requests_total', 'Requests by tenant and class of status; tenants beyond METRICS_TENANTS are `other`.', () =>
       [...byTenant].flatMap(([tenant, tally]) => Object.entries(tally).map(([status, value]): Sample => [{ tenant, class: status }, value]))
     )

@@ -93,6 +93,17 @@ function withLaterParts(problem: Problem, request: FastifyRequest): Problem {
   return errors.length > problem.errors.length ? invalid(errors) : problem
 }
 
+/** What Node says of a body whose sender has disconnected. */
+const disconnects = new Set(['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'])
+
+/** A body that ends early because its sender disconnected is nobody's mistake. */
+function unlessGone(problem: Problem, { raw }: FastifyRequest): Problem {
+  if (raw.complete || !raw.destroyed) return problem
+  const unread =
+    problem.type === 'malformed-body' || (problem.type === 'internal-error' && disconnects.has((problem.cause as FastifyError)?.code))
+  return unread ? new Problem('caller-gone', 'The caller disconnected before its request had arrived.', { cause: problem.cause }) : problem
+}
+
 const isEncoded = (text: string): boolean => {
   try {
     decodeURIComponent(text)
@@ -129,7 +140,7 @@ export interface ProblemsOptions {
 export default fp(
   async (app: FastifyInstance, { base }: ProblemsOptions) => {
     app.setErrorHandler((error, request, reply) => {
-      const problem = withLaterParts(problemOf(error), request)
+      const problem = unlessGone(withLaterParts(problemOf(error), request), request)
       if (problem.status >= 500)
         request.log[problem.type === 'internal-error' ? 'error' : 'warn'](
           { code: problem.type, err: problem.type === 'internal-error' ? error : undefined },

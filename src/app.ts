@@ -5,6 +5,7 @@ import adminAuth from '../plugins/admin-auth.ts'
 import arrival from '../plugins/arrival.ts'
 import audit from '../plugins/audit.ts'
 import auth from '../plugins/auth.ts'
+import callerAddress from '../plugins/caller-address.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
 import idempotency from '../plugins/idempotency.ts'
@@ -53,13 +54,14 @@ async function createServer(
   described: { nouns: readonly TSchema[]; tags: readonly { name: string; description: string }[] }
 ): Promise<FastifyInstance> {
   const base = config.BASE_PATH
+  const trusts = trustedProxies(config)
   const app = Fastify({
     ...logging(config.LOG_LEVEL, logger),
     bodyLimit: config.BODY_LIMIT,
     // The server knows one deadline only: the longest. `arrival` sees to the shorter one.
     requestTimeout: Math.max(config.REQUEST_TIMEOUT, config.UPLOAD_TIMEOUT),
     http: { headersTimeout: config.REQUEST_TIMEOUT },
-    trustProxy: trustedProxies(config),
+    trustProxy: trusts,
     // Whatever comes before the last connection has ended is answered.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 600, ignoreTrailingSlash: false },
@@ -73,6 +75,7 @@ async function createServer(
 
   await app.register(journey)
   await app.register(requestLog)
+  await app.register(callerAddress, { trusts })
   await app.register(arrival, { timeout: config.REQUEST_TIMEOUT })
   await app.register(pageHeaders)
   await app.register(limits, {
