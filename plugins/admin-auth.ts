@@ -4,6 +4,7 @@ import { createThrottle } from '../src/admin/throttle.ts'
 import { type AdminToken, administratorOf } from '../src/admin/tokens.ts'
 import { subnetOf } from '../src/networks.ts'
 import { Problem } from '../src/problem.ts'
+import { bearerToken } from '../src/tenants/keys.ts'
 import type { Actor } from '../src/tenants/model.ts'
 import type { Store } from '../src/tenants/store.ts'
 
@@ -11,8 +12,6 @@ export interface AdminAuthOptions {
   tokens: readonly AdminToken[]
   store: Store
 }
-
-const bearer = /^Bearer +([\x21-\x7e]+)$/i
 
 /** An administrator's token -> `request.actor`, on every route of the instance it is registered on. */
 export default fp(
@@ -34,7 +33,7 @@ export default fp(
     }
 
     app.decorateRequest('actor')
-    app.addHook('onRequest', (request, _reply, next) => {
+    app.addHook('onRequest', (request, reply, next) => {
       const { authorization } = request.headers
       const source = subnetOf(request.callerAddress)
       const now = Date.now()
@@ -45,18 +44,17 @@ export default fp(
             headers: { 'retry-after': String(Math.ceil(wait / 1000)) }
           })
         )
-      const id = administratorOf(tokens, bearer.exec(authorization ?? '')?.[1] ?? '')
+      const id = administratorOf(tokens, bearerToken(authorization) ?? '')
       if (id === undefined) {
         // Without a token, nothing was guessed.
         if (authorization !== undefined) {
           throttle.failed(source, now)
           note(request)
         }
-        return next(
-          new Problem('admin-token-required', 'Send `Authorization: Bearer ...` with a valid admin token.', {
-            headers: { 'www-authenticate': 'Bearer realm="voxgate-admin"' }
-          })
-        )
+        const problem = new Problem('admin-token-required', 'Send `Authorization: Bearer ...` with a valid admin token.', {
+          headers: { 'www-authenticate': 'Bearer realm="voxgate-admin"' }
+        })
+        return app.limits.refuse(request, reply, problem, next)
       }
       request.actor = { kind: 'admin', id, address: request.callerAddress, requestId: String(request.id) }
       next()

@@ -62,7 +62,8 @@ export const problemBody = ({ type, kind, status, message, errors, upstream, set
   ...(settle ? { settle } : {})
 })
 
-const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
+/** Answers a request with a problem. */
+export const sendProblem = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
   // A request whose URL cannot be read meets no hook.
   if (request.journey) request.journey.problem = problem.type
   if (problem.headers) reply.headers(problem.headers)
@@ -115,11 +116,6 @@ const isEncoded = (text: string): boolean => {
 
 const verbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-/** Answers a failure that Fastify meets before there is a route, such as a malformed URL. */
-export const answerFrameworkError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply, base: string): void => {
-  void send(problemOf(error), request, reply, base)
-}
-
 const page = (slug: string, base: string): string => {
   const kind = problemTypes[slug as ProblemType]
   const plain = (text: string) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;')
@@ -139,6 +135,8 @@ export interface ProblemsOptions {
 /** Every failure, the framework's own included, becomes one application/problem+json; each kind of problem has a page. */
 export default fp(
   async (app: FastifyInstance, { base }: ProblemsOptions) => {
+    // Made once: a stack for each would cost more than the response.
+    const nothingHere = new Problem('not-found', 'Nothing is served at this address.')
     app.setErrorHandler((error, request, reply) => {
       const problem = unlessGone(withLaterParts(problemOf(error), request), request)
       if (problem.status >= 500)
@@ -146,18 +144,18 @@ export default fp(
           { code: problem.type, err: problem.type === 'internal-error' ? error : undefined },
           problem.type
         )
-      return send(problem, request, reply, base)
+      return sendProblem(problem, request, reply, base)
     })
-    // The router decodes the path and refuses what it cannot; the query's parser takes anything, so that `%zz` would become a value.
-    app.addHook('onRequest', (request, _reply, next) => {
+    // Before a body is read: its type or size does not matter here.
+    app.addHook('onRequest', (request, reply, next) => {
+      if (request.is404) return app.limits.refuse(request, reply, nothingHere, next)
+      // The router decodes the path and refuses what it cannot; the query's parser takes anything, so that `%zz` would become a value.
       const at = request.url.indexOf('?')
       if (at >= 0 && request.url.indexOf('%', at) >= 0 && !isEncoded(request.url.slice(at + 1)))
-        return next(new Problem('malformed-url', 'The query holds a bad percent-encoding.'))
+        return app.limits.refuse(request, reply, new Problem('malformed-url', 'The query holds a bad percent-encoding.'), next)
       next()
     })
-    app.setNotFoundHandler({ preHandler: app.limits.stranger }, (request, reply) =>
-      send(new Problem('not-found', 'Nothing is served at this address.'), request, reply, base)
-    )
+    app.setNotFoundHandler((request, reply) => sendProblem(nothingHere, request, reply, base))
 
     // An address that exists with other verbs is a 405: each gets a route for the verbs it lacks.
     const served = new Map<string, Set<string>>()
@@ -178,14 +176,13 @@ export default fp(
           url,
           schema: { hide: true },
           config: { refuses: true },
-          // Before the body is read: its type or size does not matter here.
-          onRequest: (request, reply) =>
-            send(
-              new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
+          onRequest: (request, reply, next) =>
+            app.limits.refuse(
               request,
               reply,
-              base
-            ) as never,
+              new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
+              next
+            ),
           handler: () => {}
         })
       }

@@ -199,7 +199,12 @@ t.test('a tenant that was deleted and made anew by another process is another te
   const masterKey = randomBytes(32)
   const elsewhere = await openStore(dialect(), createVault(masterKey))
   const app = Fastify()
-  await app.register(tenants, { store: await openStore(dialect(), createVault(masterKey)), cacheTtl: 1, origin: 'http://127.0.0.1:1' })
+  await app.register(tenants, {
+    store: await openStore(dialect(), createVault(masterKey)),
+    cacheTtl: 1,
+    origin: 'http://127.0.0.1:1',
+    lookupTimeoutMs: 1_000
+  })
   t.teardown(async () => {
     await app.close()
     await elsewhere.close()
