@@ -305,7 +305,15 @@ onEveryDatabase(t, 'the life of a tenant', async (t, database) => {
 
   // What was written down
   const log = await admin('GET', '/audit-log?tenantId=acme&limit=1000')
-  const actions = log.body.items.map((entry: { action: string }) => entry.action).reverse()
+  const entries: { action: string; actor: { kind: string } }[] = log.body.items
+  const actions = entries
+    .filter(({ actor }) => actor.kind === 'admin')
+    .map(({ action }) => action)
+    .reverse()
+  t.ok(
+    entries.some(({ action, actor }) => action === 'key.refused' && actor.kind === 'key'),
+    'and that keys which had ended were tried'
+  )
   t.same(
     [...new Set(actions)],
     ['tenant.create', 'tenant.update', 'credential.put', 'key.create', 'key.rotate', 'key.revoke', 'credential.delete', 'tenant.delete']
