@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { isSpelledOut } from '../src/admin/spelling.ts'
-import { createThrottle, sourceOf } from '../src/admin/throttle.ts'
+import { createThrottle } from '../src/admin/throttle.ts'
 import { type AdminToken, administratorOf } from '../src/admin/tokens.ts'
+import { subnetOf } from '../src/networks.ts'
 import { Problem } from '../src/problem.ts'
+import { bearerToken } from '../src/tenants/keys.ts'
 import type { Actor } from '../src/tenants/model.ts'
 import type { Store } from '../src/tenants/store.ts'
 import { noStore } from './page-headers.ts'
@@ -15,8 +17,6 @@ export interface AdminAuthOptions {
   base: string
 }
 
-const bearer = /^Bearer +([\x21-\x7e]+)$/i
-
 /** An administrator's token -> `request.actor`, on every route of the instance it is registered on. */
 export default fp(
   async (app: FastifyInstance, { tokens, store, base }: AdminAuthOptions) => {
@@ -27,7 +27,7 @@ export default fp(
     const note = (request: FastifyRequest) => {
       const written: Promise<unknown> = store
         .record({
-          actor: { kind: 'admin', id: 'unknown', address: request.ip, requestId: String(request.id) },
+          actor: { kind: 'admin', id: 'unknown', address: request.callerAddress, requestId: String(request.id) },
           action: 'admin.authenticate',
           outcome: 'refused'
         })
@@ -41,9 +41,9 @@ export default fp(
     app.addHook('onRequest', (request, _reply, next) =>
       next(isSpelledOut(request.url, base) ? undefined : new Problem('not-found', 'Nothing is served at this address.'))
     )
-    app.addHook('onRequest', (request, _reply, next) => {
+    app.addHook('onRequest', (request, reply, next) => {
       const { authorization } = request.headers
-      const source = sourceOf(request.ip)
+      const source = subnetOf(request.callerAddress)
       const now = Date.now()
       const wait = throttle.wait(source, now)
       if (wait > 0)
@@ -52,27 +52,26 @@ export default fp(
             headers: { 'retry-after': String(Math.ceil(wait / 1000)) }
           })
         )
-      const id = administratorOf(tokens, bearer.exec(authorization ?? '')?.[1] ?? '')
+      const id = administratorOf(tokens, bearerToken(authorization) ?? '')
       if (id === undefined) {
         // Without a token, nothing was guessed.
         if (authorization !== undefined) {
           throttle.failed(source, now)
           note(request)
         }
-        return next(
-          new Problem('admin-token-required', 'Send `Authorization: Bearer ...` with a valid admin token.', {
-            headers: { 'www-authenticate': 'Bearer realm="voxgate-admin"' }
-          })
-        )
+        const problem = new Problem('admin-token-required', 'Send `Authorization: Bearer ...` with a valid admin token.', {
+          headers: { 'www-authenticate': 'Bearer realm="voxgate-admin"' }
+        })
+        return app.limits.refuse(request, reply, problem, next)
       }
-      request.actor = { kind: 'admin', id, address: request.ip, requestId: String(request.id) }
+      request.actor = { kind: 'admin', id, address: request.callerAddress, requestId: String(request.id) }
       next()
     })
     app.addHook('onClose', async () => {
       await Promise.all(writing)
     })
   },
-  { name: 'admin-auth' }
+  { name: 'admin-auth', dependencies: ['caller-address', 'limits'] }
 )
 
 declare module 'fastify' {

@@ -18,7 +18,7 @@ export default fp(
       const { keyId, tenantId } = request.tenant
       try {
         return await store.record({
-          actor: { kind: 'key', id: keyId, address: request.ip, requestId: String(request.id) },
+          actor: { kind: 'key', id: keyId, address: request.callerAddress, requestId: String(request.id) },
           action: `call.${id}`,
           tenantId,
           outcome: 'started',

@@ -3,10 +3,9 @@ import fp from 'fastify-plugin'
 import { maxId } from '../schemas/common.ts'
 import { Problem } from '../src/problem.ts'
 import { holds } from '../src/scopes.ts'
+import { bearerToken } from '../src/tenants/keys.ts'
 import { invalid } from '../src/validation.ts'
 import type { Caller } from './tenants.ts'
-
-const bearer = /^Bearer +([\x21-\x7e]+)$/i
 
 const challenge = { 'www-authenticate': 'Bearer realm="voxgate"' }
 const refused = () =>
@@ -20,10 +19,12 @@ const ended = {
 
 function admit(request: FastifyRequest, caller: Caller | undefined): void {
   if (!caller) throw refused()
+  // Also of a request that is refused: it is counted and logged for the tenant.
+  request.tenant = caller
   if (caller.ended) throw new Problem(caller.ended, ended[caller.ended], { headers: challenge })
   if (!caller.enabled) throw new Problem('tenant-disabled', 'The tenant of this API key is disabled.')
-  if (caller.networks.some(networks => !networks(request.ip)))
-    throw new Problem('address-not-allowed', `This API key does not work from ${request.ip}.`)
+  if (caller.networks.some(networks => !networks(request.callerAddress)))
+    throw new Problem('address-not-allowed', `This API key does not work from ${request.callerAddress}.`)
   for (const scope of request.routeOptions.config.operation?.scopes ?? []) {
     if (!holds(caller.scopes, scope))
       throw new Problem('scope-missing', `This API key lacks the scope \`${scope}\`.`, {
@@ -32,7 +33,6 @@ function admit(request: FastifyRequest, caller: Caller | undefined): void {
   }
   const child = request.headers[childAccountHeader]
   if (child !== undefined) request.childAccount = childAccountOf(caller, child)
-  request.tenant = caller
 }
 
 /** The header that names a child account, for which a call is then made. */
@@ -54,22 +54,17 @@ export default fp(
     app.decorateRequest('tenant')
     app.decorateRequest('childAccount', undefined)
     app.addHook('onRequest', (request, reply, next) => {
-      const key = bearer.exec(request.headers.authorization ?? '')?.[1]
-      // Who tries keys out has nothing looked up any more; keys that are known go on working from the same address.
-      const caller = key && (app.limits.floods(request) && !app.tenants.knows(key) ? undefined : app.tenants.authenticate(key))
-      if (caller instanceof Promise) {
-        caller
-          .then(found => admit(request, found))
-          .then(
-            () => next(),
-            error => app.limits.refuse(request, reply, error, next)
-          )
-        return
-      }
+      const refuse = (error: unknown) => (error instanceof Problem ? app.limits.refuse(request, reply, error, next) : next(error as Error))
       try {
-        admit(request, caller || undefined)
+        const key = bearerToken(request.headers.authorization)
+        const caller = key === undefined ? undefined : app.tenants.authenticate(key, request)
+        if (caller instanceof Promise) {
+          caller.then(found => admit(request, found)).then(() => next(), refuse)
+          return
+        }
+        admit(request, caller)
       } catch (error) {
-        return app.limits.refuse(request, reply, error, next)
+        return refuse(error)
       }
       next()
     })

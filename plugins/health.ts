@@ -21,6 +21,22 @@ const reapEvery = 100
 const quiet = 10
 const mostWait = 2_000
 
+/** How long the database's answer to a probe is kept, in milliseconds. */
+const pingInterval = 1_000
+
+/** Asks at most once per `intervalMs`, and never twice at a time; whoever comes in between gets the same outcome, also when it is a failure. */
+function atMostEvery(intervalMs: number, ask: () => Promise<void>): () => Promise<void> {
+  let outcome: Promise<void> | undefined
+  return () => {
+    if (!outcome) {
+      outcome = ask()
+      const expire = () => void setTimeout(() => (outcome = undefined), intervalMs).unref()
+      outcome.then(expire, expire)
+    }
+    return outcome
+  }
+}
+
 type Reachable = 'ok' | 'unreachable' | 'unknown'
 
 /** Whether the upstream takes a connection, as it was found last; nobody waits for it. */
@@ -54,13 +70,14 @@ export default fp(
   async (app: FastifyInstance, { base, origin }: HealthOptions) => {
     let closing = false
     const upstream = lookout(origin)
+    const ping = atMostEvery(pingInterval, () => app.tenants.store.ping())
     const hidden = { schema: { hide: true }, logLevel: 'warn' as const, config: { always: true as const } }
     app.get(`${base}/health/live`, hidden, () => ({ status: 'ok' }))
     app.get(`${base}/health/startup`, hidden, () => ({ status: 'ok' }))
     app.get(`${base}/health/ready`, hidden, async () => {
       if (closing) throw new Problem('service-unavailable', 'The service is shutting down.')
       try {
-        await app.tenants.store.ping()
+        await ping()
       } catch (error) {
         const detail =
           error instanceof WrongMasterKey ? 'This replica does not know a master key that is in use.' : 'The database does not answer.'

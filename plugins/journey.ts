@@ -15,9 +15,12 @@ export default fp(
       listeners.push(listener)
     })
     if (tracer) app.onEnd((request, reply) => endRequest(request.journey, reply.statusCode, request.tenant?.tenantId))
+    const requests = { inFlight: 0 }
+    app.decorate('requests', requests)
     const end: OnEnd = (request, reply) => {
       if (request.journey.ended) return
       request.journey.ended = true
+      requests.inFlight--
       for (const listener of listeners) listener(request, reply)
     }
 
@@ -26,6 +29,8 @@ export default fp(
       const { traceparent, tracestate } = request.headers
       const journey = new Journey(traceparent, tracestate)
       request.journey = journey
+      // Here, as a later hook may refuse the request before others have met it.
+      requests.inFlight++
       reply.raw.on('close', () => {
         if (reply.raw.writableFinished) return
         journey.leave()
@@ -53,6 +58,8 @@ export default fp(
 declare module 'fastify' {
   interface FastifyInstance {
     onEnd(listener: OnEnd): void
+    /** Requests whose response is not out yet. */
+    requests: { readonly inFlight: number }
   }
   interface FastifyRequest {
     journey: Journey

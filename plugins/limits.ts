@@ -1,10 +1,12 @@
-import rateLimit, { normalizeIP } from '@fastify/rate-limit'
+import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { type Bucket, createBuckets, type Rate } from '../src/limits/buckets.ts'
 import { commonBuckets } from '../src/limits/redis.ts'
-import { Problem } from '../src/problem.ts'
-import type { Caller } from './tenants.ts'
+import { subnetOf } from '../src/networks.ts'
+import { Problem, type ProblemType } from '../src/problem.ts'
+import { bearerToken } from '../src/tenants/keys.ts'
+import type { Caller, Tenants } from './tenants.ts'
 
 export interface LimitsOptions {
   /** Of a key, and of a tenant, without settings of its own. */
@@ -21,12 +23,14 @@ export interface LimitsOptions {
 export interface Limits {
   /** A hook for requests whose tenant is known. */
   caller(request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void
-  /** A hook for requests that anyone may make. */
+  /** A hook that counts a request against its address. */
   stranger(request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction): void
-  /** Passes on why a request has no tenant; an address with many such requests gets a 429 instead. */
-  refuse(request: FastifyRequest, reply: FastifyReply, error: unknown, next: HookHandlerDoneFunction): void
-  /** Whether so many requests of this address were refused that nothing is looked up for another. */
-  floods(request: FastifyRequest): boolean
+  /**
+   * Counts a request that is refused, and passes the problem on, or a 429 instead where there were too many. It counts against the key, where the
+   * request has one that works; a key that is revoked, expired or used from a foreign network is no longer its owner's business, so that such
+   * requests count against the address, as do those without a key.
+   */
+  refuse(request: FastifyRequest, reply: FastifyReply, problem: Problem, next: (problem: Problem) => void): void
   /** Replicas that share the limits, as far as this one knows. */
   readonly replicas: number
   /** How the shared limits are: `off` without Redis, `away` while each replica holds its own part. */
@@ -51,6 +55,15 @@ const rounds = 4
 const mostParties = 100_000
 /** Buckets that are full again are dropped so often, in milliseconds. */
 const sweepEvery = 10_000
+
+/** Refusals without a key that works. A key that was right once, or elsewhere: whoever shows it now must not use up what its owner may do. */
+const countsByAddress: ReadonlySet<ProblemType> = new Set([
+  'authentication-required',
+  'admin-token-required',
+  'key-revoked',
+  'key-expired',
+  'address-not-allowed'
+])
 
 /** The window is the time in which an empty bucket becomes full. */
 const policyOf = (scope: Scope, { perSecond, burst }: Rate): string =>
@@ -105,7 +118,7 @@ export default fp(
         ['tenant', tenantId, own ?? options.tenant]
       ])
     }
-    const addressOf = (request: FastifyRequest): string => normalizeIP(request.ip)
+    const addressOf = (request: FastifyRequest): string => subnetOf(request.callerAddress)
     const ofAddress = (address: string): Party =>
       parties.get(address) ?? partyOf(address, undefined, [['address', address, options.address]])
 
@@ -177,17 +190,27 @@ export default fp(
       }, next)
     }
 
+    /** Whose key a request shows; outside the routes that need one, keys in memory are recognized, and nothing is looked up. */
+    const callerOf = (request: FastifyRequest): Caller | undefined => {
+      request.tenant ??= (app as { tenants?: Tenants }).tenants?.cachedCaller(
+        bearerToken(request.headers.authorization),
+        request.callerAddress
+      ) as Caller
+      return request.tenant
+    }
+    const anyone: onRequestHookHandler = (request, reply, next) =>
+      callerOf(request) ? limits.caller(request, reply, next) : limits.stranger(request, reply, next)
+
     const limits: Limits = {
       caller: (request, reply, next) => limit(limitCaller, ofCaller(request.tenant), request, reply, next),
       stranger: (request, reply, next) => limit(limitAddress, ofAddress(addressOf(request)), request, reply, next),
-      refuse(request, reply, error, next) {
-        if (!(error instanceof Problem && error.type === 'authentication-required')) return next(error as Error)
-        limits.stranger(request, reply, tooMany => next((tooMany as Error | undefined) ?? error))
-      },
-      floods(request) {
-        if (addresses.size === 0) return false
-        const bucket = addresses.find(`address/${addressOf(request)}`)
-        return bucket !== undefined && addresses.left(bucket, performance.now()) === 0
+      refuse(request, reply, problem, next) {
+        // Not the caller's doing.
+        if (problem.status >= 500) return next(problem)
+        request.refusal = problem.type
+        const counted = (tooMany?: Error) => next(tooMany === undefined ? problem : (tooMany as Problem))
+        if (!countsByAddress.has(problem.type) && callerOf(request)) limits.caller(request, reply, counted)
+        else limits.stranger(request, reply, counted)
       },
       get replicas() {
         return replicas()
@@ -198,22 +221,27 @@ export default fp(
       counts
     }
     app.decorate('limits', limits)
+    app.decorateRequest('refusal', undefined)
     // What anyone may read: pages, the document.
     app.addHook('onRoute', route => {
       if (route.config?.operation || route.config?.refuses || route.config?.always) return
-      route.onRequest = [...([route.onRequest ?? []].flat() as onRequestHookHandler[]), limits.stranger]
+      route.onRequest = [...([route.onRequest ?? []].flat() as onRequestHookHandler[]), anyone]
     })
     app.addHook('onClose', async () => {
       clearInterval(sweep)
       await common?.close()
     })
   },
-  { name: 'limits' }
+  { name: 'limits', dependencies: ['caller-address'] }
 )
 
 declare module 'fastify' {
   interface FastifyInstance {
     limits: Limits
+  }
+  interface FastifyRequest {
+    /** Why it was refused before it was served, also where a 429 is answered in its place. */
+    refusal: ProblemType | undefined
   }
   interface FastifyContextConfig {
     /** Probes and metrics: answered always, whatever the load and whoever asks. */

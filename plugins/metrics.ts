@@ -92,13 +92,7 @@ export default fp(
     const byTenant = new Map<string, Tally>()
     const problems: Tally = {}
     const callers = { gone: 0 }
-    let underWay = 0
-    app.addHook('onRequest', (_request, _reply, next) => {
-      underWay++
-      next()
-    })
     app.onEnd((request, reply) => {
-      underWay--
       const { journey, tenant, method } = request
       const status = journey.gone ? 499 : reply.statusCode
       const route = request.routeOptions.url ?? 'none'
@@ -136,7 +130,7 @@ export default fp(
     histogram('voxgate_request_seconds', 'How long requests took, until the answer was out.', () =>
       eachMeter((labels, { time }) => [[labels, time] as const])
     )
-    gauge('voxgate_requests_under_way', 'Requests that are not answered yet.', () => [[{}, underWay]])
+    gauge('voxgate_requests_under_way', 'Requests that are not answered yet.', () => [[{}, app.requests.inFlight]])
     counter('voxgate_tenant_requests_total', 'Requests by tenant and class of status; tenants beyond METRICS_TENANTS are `other`.', () =>
       [...byTenant].flatMap(([tenant, tally]) => Object.entries(tally).map(([status, value]): Sample => [{ tenant, class: status }, value]))
     )
@@ -207,6 +201,13 @@ export default fp(
         Object.entries(counts).map(([outcome, value]): Sample => [{ cache, outcome }, value])
       )
     )
+    counter('voxgate_key_lookups_rejected_total', 'Look-ups of API keys that were not made: too many came at once.', () => [
+      [{}, tenants.lookups.rejected]
+    ])
+    gauge('voxgate_key_lookups_queued', 'Look-ups of API keys that wait for their turn.', () => [[{}, tenants.lookups.queued]])
+    counter('voxgate_refusals_unaudited_total', 'Refused requests of keys that were right, of which the audit log has nothing.', () => [
+      [{}, app.refusals.counts.dropped]
+    ])
     counter('voxgate_idempotency_total', 'What became of requests with an Idempotency-Key.', () =>
       samples('outcome', (app as { idempotency?: { counts: Tally } }).idempotency?.counts ?? {})
     )
@@ -221,16 +222,27 @@ export default fp(
     }
     app.decorate('metrics', metrics)
     if (serve)
-      app.get(`${base}/metrics`, { schema: { hide: true }, logLevel: 'warn', config: { always: true } }, async (request, reply) => {
-        if (!metrics.admits(request.headers.authorization))
-          throw new Problem('authentication-required', 'Send `Authorization: Bearer` with METRICS_TOKEN.', {
-            headers: { 'www-authenticate': 'Bearer realm="voxgate-metrics"' }
-          })
-        reply.type(metrics.contentType)
-        return metrics.text()
-      })
+      app.get(
+        `${base}/metrics`,
+        {
+          schema: { hide: true },
+          logLevel: 'warn',
+          config: { always: true },
+          onRequest: (request, reply, next) => {
+            if (metrics.admits(request.headers.authorization)) return next()
+            const problem = new Problem('authentication-required', 'Send `Authorization: Bearer` with METRICS_TOKEN.', {
+              headers: { 'www-authenticate': 'Bearer realm="voxgate-metrics"' }
+            })
+            app.limits.refuse(request, reply, problem, next)
+          }
+        },
+        async (_request, reply) => {
+          reply.type(metrics.contentType)
+          return metrics.text()
+        }
+      )
   },
-  { name: 'metrics', dependencies: ['journey', 'tenants', 'voximplant', 'limits'] }
+  { name: 'metrics', dependencies: ['journey', 'tenants', 'voximplant', 'limits', 'refusals'] }
 )
 
 declare module 'fastify' {

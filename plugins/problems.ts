@@ -63,7 +63,8 @@ export const problemBody = ({ type, kind, status, message, errors, upstream, set
   ...(settle ? { settle } : {})
 })
 
-const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
+/** Answers a request with a problem. */
+export const sendProblem = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
   // A request whose URL cannot be read meets no hook.
   if (request.journey) request.journey.problem = problem.type
   if (problem.headers) reply.headers(problem.headers)
@@ -95,6 +96,17 @@ function withLaterParts(problem: Problem, request: FastifyRequest): Problem {
   return errors.length > problem.errors.length ? invalid(errors) : problem
 }
 
+/** What Node says of a body whose sender has disconnected. */
+const disconnects = new Set(['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'])
+
+/** A body that ends early because its sender disconnected is nobody's mistake. */
+function unlessGone(problem: Problem, { raw }: FastifyRequest): Problem {
+  if (raw.complete || !raw.destroyed) return problem
+  const unread =
+    problem.type === 'malformed-body' || (problem.type === 'internal-error' && disconnects.has((problem.cause as FastifyError)?.code))
+  return unread ? new Problem('caller-gone', 'The caller disconnected before its request had arrived.', { cause: problem.cause }) : problem
+}
+
 const isEncoded = (text: string): boolean => {
   try {
     decodeURIComponent(text)
@@ -105,11 +117,6 @@ const isEncoded = (text: string): boolean => {
 }
 
 const verbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-
-/** Answers a failure that Fastify meets before there is a route, such as a malformed URL. */
-export const answerFrameworkError = (error: FastifyError, request: FastifyRequest, reply: FastifyReply, base: string): void => {
-  void send(problemOf(error), request, reply, base)
-}
 
 const page = (slug: string, base: string): string => {
   const kind = problemTypes[slug as ProblemType]
@@ -130,8 +137,10 @@ export interface ProblemsOptions {
 /** Every failure, the framework's own included, becomes one application/problem+json; each kind of problem has a page. */
 export default fp(
   async (app: FastifyInstance, { base }: ProblemsOptions) => {
+    // Made once: a stack for each would cost more than the response.
+    const nothingHere = new Problem('not-found', 'Nothing is served at this address.')
     app.setErrorHandler((error, request, reply) => {
-      const problem = withLaterParts(problemOf(error), request)
+      const problem = unlessGone(withLaterParts(problemOf(error), request), request)
       if (problem.status >= 500)
         request.log[problem.type === 'internal-error' ? 'error' : 'warn'](
           {
@@ -141,18 +150,18 @@ export default fp(
           },
           problem.type
         )
-      return send(problem, request, reply, base)
+      return sendProblem(problem, request, reply, base)
     })
-    // The router decodes the path and refuses what it cannot; the query's parser takes anything, so that `%zz` would become a value.
-    app.addHook('onRequest', (request, _reply, next) => {
+    // Before a body is read: its type or size does not matter here.
+    app.addHook('onRequest', (request, reply, next) => {
+      if (request.is404) return app.limits.refuse(request, reply, nothingHere, next)
+      // The router decodes the path and refuses what it cannot; the query's parser takes anything, so that `%zz` would become a value.
       const at = request.url.indexOf('?')
       if (at >= 0 && request.url.indexOf('%', at) >= 0 && !isEncoded(request.url.slice(at + 1)))
-        return next(new Problem('malformed-url', 'The query holds a bad percent-encoding.'))
+        return app.limits.refuse(request, reply, new Problem('malformed-url', 'The query holds a bad percent-encoding.'), next)
       next()
     })
-    app.setNotFoundHandler({ preHandler: app.limits.stranger }, (request, reply) =>
-      send(new Problem('not-found', 'Nothing is served at this address.'), request, reply, base)
-    )
+    app.setNotFoundHandler((request, reply) => sendProblem(nothingHere, request, reply, base))
 
     // An address that exists with other verbs is a 405: each gets a route for the verbs it lacks.
     const served = new Map<string, Set<string>>()
@@ -173,16 +182,15 @@ export default fp(
           url,
           schema: { hide: true },
           config: { refuses: true },
-          // Before the body is read: its type or size does not matter here.
-          onRequest: (request, reply) =>
-            send(
-              url.startsWith(`${base}${adminPath}/`) && !isSpelledOut(request.url, base)
-                ? new Problem('not-found', 'Nothing is served at this address.')
-                : new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
+          onRequest: (request, reply, next) =>
+            app.limits.refuse(
               request,
               reply,
-              base
-            ) as never,
+              url.startsWith(`${base}${adminPath}/`) && !isSpelledOut(request.url, base)
+                ? nothingHere
+                : new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
+              next
+            ),
           handler: () => {}
         })
       }

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 
 const hundredths = (ms: number): number => Math.round(ms * 100) / 100
 
-/** One log line per request, of names and numbers only: no URL with its query, no header, no body. The id goes back as `X-Request-Id`. */
+/** One log line per request, of names, addresses and numbers only: no URL with its query, no header, no body. The id goes back as `X-Request-Id`. */
 export default fp(
   async (app: FastifyInstance) => {
     app.addHook('onRequest', (request, reply, next) => {
@@ -11,7 +11,7 @@ export default fp(
       next()
     })
     if (app.log.level === 'silent' || app.log.level === undefined) return
-    const lineOf = ({ method, routeOptions, tenant, journey }: FastifyRequest, reply: FastifyReply) => ({
+    const lineOf = ({ method, routeOptions, tenant, journey, callerAddress }: FastifyRequest, reply: FastifyReply) => ({
       method,
       route: routeOptions.url,
       status: reply.statusCode,
@@ -19,6 +19,7 @@ export default fp(
       problem: journey.problem,
       tenant: tenant?.tenantId,
       key: tenant?.keyId,
+      address: callerAddress,
       trace: journey.traceId,
       ms: hundredths(reply.elapsedTime),
       ...(journey.attempts > 0 ? { upstreamMs: hundredths(journey.upstream), retries: journey.retries } : {}),

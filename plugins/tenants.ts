@@ -1,6 +1,7 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { compileNetworks, type Networks } from '../src/networks.ts'
+import { createLookupQueue, type LookupCounts } from '../src/limits/lookup-queue.ts'
+import { compileNetworks, type Networks, subnetOf, unknownAddress } from '../src/networks.ts'
 import { type CacheCounts, createCache, createSource } from '../src/tenants/cache.ts'
 import { parseKey, sameHash } from '../src/tenants/keys.ts'
 import type { Store, TenantSettings } from '../src/tenants/store.ts'
@@ -29,10 +30,14 @@ export interface Tenants {
   store: Store
   /** How its look-ups went. */
   readonly caches: Readonly<Record<'keys' | 'accounts', CacheCounts>>
-  /** The caller that an API key stands for; undefined when the key is none of ours. Cached keys are answered at once. */
-  authenticate(key: string): Caller | undefined | Promise<Caller | undefined>
-  /** Whether the key's id is, or was of late, one of ours. */
-  knows(key: string): boolean
+  /**
+   * The caller that an API key stands for; undefined when the key is none of ours, which is never said without having looked. Keys in memory are
+   * answered immediately; others are looked up in turns of the addresses that ask (`from`). Throws Problem when there are too many of them.
+   */
+  authenticate(key: string, from?: Pick<FastifyRequest, 'callerAddress' | 'journey'>): Caller | undefined | Promise<Caller | undefined>
+  /** The caller of a key that is in memory and works from this address; asks no database. */
+  cachedCaller(key: string | undefined, address: string): Caller | undefined
+  readonly lookups: LookupCounts
   /** What to call the upstream with for a tenant; undefined when it has no credentials. */
   account(tenantId: string): Account | undefined | Promise<Account | undefined>
   /** Drops what is cached of a tenant; `onForget` hooks run too. Changes through the store do so by themselves. */
@@ -59,7 +64,15 @@ export interface TenantsOptions {
   cacheTtl: number
   /** The upstream for tenants without a host of their own. */
   origin: string
+  /** How long the look-up of a key may wait for its turn, in milliseconds. */
+  lookupTimeoutMs: number
 }
+
+/**
+ * What may be looked up for keys that are not in memory: so many a second that a replica that has just started serves all of its callers, and so
+ * few that a flood of invented keys costs the database little. Two places fewer than the caches have loads, for keys that are known.
+ */
+const lookupBudget = { perSecond: 1_000, burst: 1_000, maxConcurrent: 6, maxQueued: 10_000, maxQueuedPerSource: 100 }
 
 /** While the database is away, a key is good for so long after it was last looked up, in milliseconds: it may have been revoked. */
 const keyGrace = 60_000
@@ -69,10 +82,11 @@ const sweepInterval = 60_000
 
 /** `app.tenants`: the store behind a small cache that changes reach, and that serves on while the database is away. */
 export default fp(
-  async (app: FastifyInstance, { store, cacheTtl, origin }: TenantsOptions) => {
+  async (app: FastifyInstance, { store, cacheTtl, origin, lookupTimeoutMs }: TenantsOptions) => {
     const hooks: ((tenantId: string) => void)[] = []
     const source = createSource()
     const used = createUsed(store)
+    const lookups = createLookupQueue({ ...lookupBudget, timeoutMs: lookupTimeoutMs })
 
     const keys = createCache<KnownKey>({ source, ttl: cacheTtl, grace: keyGrace }, async keyId => {
       const key = await store.key(keyId)
@@ -140,15 +154,25 @@ export default fp(
     app.decorate('tenants', {
       store,
       caches: { keys: keys.counts, accounts: accounts.counts },
-      authenticate(key) {
+      lookups: lookups.counts,
+      authenticate(key, from) {
         const parsed = parseKey(key)
         if (!parsed) return undefined
-        const known = keys.get(parsed.keyId)
-        return known instanceof Promise ? known.then(value => admit(value, parsed.hash)) : admit(known, parsed.hash)
+        const { keyId, hash } = parsed
+        const cached = keys.peek(keyId)
+        // A key's hash never changes: a wrong secret needs no second look.
+        if (cached && !sameHash(cached.hash, hash)) return undefined
+        const known =
+          cached || !keys.needsLoad(keyId)
+            ? keys.get(keyId)
+            : lookups.run(subnetOf(from?.callerAddress ?? unknownAddress), from?.journey, async () => keys.get(keyId))
+        return known instanceof Promise ? known.then(value => admit(value, hash)) : admit(known, hash)
       },
-      knows(key) {
-        const parsed = parseKey(key)
-        return parsed !== undefined && keys.peek(parsed.keyId) !== undefined
+      cachedCaller(key, address) {
+        const parsed = key === undefined ? undefined : parseKey(key)
+        const cached = parsed && keys.peek(parsed.keyId)
+        if (!cached || cached.revoked || !cached.enabled || Date.now() >= cached.until) return undefined
+        return sameHash(cached.hash, parsed.hash) && cached.networks.every(networks => networks(address)) ? cached : undefined
       },
       account(tenantId) {
         const found = accounts.get(tenantId)

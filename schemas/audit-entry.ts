@@ -21,9 +21,12 @@ export const AuditEntry = Type.Object(
       },
       { description: 'Who did it.' }
     ),
-    action: text('What was done: `tenant.create` and the like, or `call.<operation>` for a call of the upstream.', {
-      examples: ['key.revoke']
-    }),
+    action: text(
+      'What was done: `tenant.create` and the like, `call.<operation>` for a call of the upstream, or `key.refused` for requests that were refused although their key was right.',
+      {
+        examples: ['key.revoke']
+      }
+    ),
     tenantId: maybe(TenantId),
     target: maybe(text('What it was done to: the id of a key, a version of credentials.', { examples: ['Ya9KVgo2q6zU'] })),
     outcome: text(

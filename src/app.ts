@@ -5,6 +5,7 @@ import adminAuth from '../plugins/admin-auth.ts'
 import arrival from '../plugins/arrival.ts'
 import audit from '../plugins/audit.ts'
 import auth from '../plugins/auth.ts'
+import callerAddress from '../plugins/caller-address.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
 import idempotency from '../plugins/idempotency.ts'
@@ -12,7 +13,8 @@ import journey from '../plugins/journey.ts'
 import limits from '../plugins/limits.ts'
 import metrics from '../plugins/metrics.ts'
 import pageHeaders from '../plugins/page-headers.ts'
-import problems, { answerFrameworkError } from '../plugins/problems.ts'
+import problems, { problemOf, sendProblem } from '../plugins/problems.ts'
+import refusals from '../plugins/refusals.ts'
 import requestLog from '../plugins/request-log.ts'
 import shedding from '../plugins/shedding.ts'
 import tenants from '../plugins/tenants.ts'
@@ -53,17 +55,21 @@ async function createServer(
   described: { nouns: readonly TSchema[]; tags: readonly { name: string; description: string }[] }
 ): Promise<FastifyInstance> {
   const base = config.BASE_PATH
-  const app = Fastify({
+  const trusts = trustedProxies(config)
+  const app: FastifyInstance = Fastify({
     ...logging(config.LOG_LEVEL, logger),
     bodyLimit: config.BODY_LIMIT,
     // The server knows one deadline only: the longest. `arrival` sees to the shorter one.
     requestTimeout: Math.max(config.REQUEST_TIMEOUT, config.UPLOAD_TIMEOUT),
     http: { headersTimeout: config.REQUEST_TIMEOUT },
-    trustProxy: trustedProxies(config),
+    trustProxy: trusts,
     // Whatever comes before the last connection has ended is answered.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 600, ignoreTrailingSlash: false },
-    frameworkErrors: (error, request, reply) => answerFrameworkError(error, request, reply, base)
+    frameworkErrors: (error, request, reply) => {
+      request.callerAddress = app.callerAddressOf(request.raw)
+      app.limits.refuse(request, reply, problemOf(error), problem => sendProblem(problem, request, reply, base))
+    }
   })
   app.setValidatorCompiler(validatorCompiler)
   // Answers are built from declared fields by the wire: there is nothing left for a schema to filter.
@@ -73,6 +79,7 @@ async function createServer(
 
   await app.register(journey)
   await app.register(requestLog)
+  await app.register(callerAddress, { trusts })
   await app.register(arrival, { timeout: config.REQUEST_TIMEOUT })
   await app.register(pageHeaders)
   await app.register(limits, {
@@ -83,12 +90,13 @@ async function createServer(
     // Only callers share their limits with other replicas.
     redis: config.REDIS_URL && described.tags !== adminTags ? { url: config.REDIS_URL, timeout: config.REDIS_TIMEOUT } : undefined
   })
-  await app.register(problems, { base })
+  // Before problems, which refuse what is not served: pages read those responses too.
   if (config.CORS_ORIGINS)
     await app.register(cors, {
       origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
       exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy', replayedHeader]
     })
+  await app.register(problems, { base })
   if (config.DOCS) await app.register(docs, { base, version, tags: described.tags })
   return app
 }
@@ -114,7 +122,7 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
     options,
     withAdmin ? { nouns: [...new Set([...nouns, ...adminNouns])], tags: [...tags, adminTag] } : { nouns, tags }
   )
-  await app.register(tenants, { store, cacheTtl: config.CACHE_TTL, origin })
+  await app.register(tenants, { store, cacheTtl: config.CACHE_TTL, origin, lookupTimeoutMs: config.QUEUE_TIMEOUT })
   await app.register(voximplant, {
     client: clientOptions(config, ca),
     uploadTimeout: config.UPLOAD_TIMEOUT,
@@ -133,6 +141,7 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
     lease: config.IDEMPOTENCY_LEASE,
     patience: config.UPSTREAM_TIMEOUT
   })
+  await app.register(refusals)
   await app.register(metrics, {
     base,
     serve: config.METRICS_PORT === 0 && (config.METRICS_TOKEN !== '' || config.NODE_ENV !== 'production'),

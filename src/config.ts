@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { envSchema } from 'env-schema'
+import { compileNetworks, isNetwork, type TrustsHop } from './networks.ts'
 
 const port = (description: string, fallback: number) => Type.Integer({ minimum: 0, maximum: 65535, default: fallback, description })
 const ms = (description: string, fallback: number) =>
@@ -306,6 +307,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     if (!given.MASTER_KEY && !given.MASTER_KEY_FILE && given.MASTER_KEY_PROVIDER !== 'transit')
       problems.push('MASTER_KEY or MASTER_KEY_FILE is required in production: 32 random bytes in base64 (`openssl rand -base64 32`)')
   }
+  for (const item of config && !/^(true|false|\d+)$/.test(config.TRUST_PROXY) ? proxyNetworks(config.TRUST_PROXY) : [])
+    if (!isNetwork(item)) problems.push(`TRUST_PROXY: ${item} is neither an address nor a network in CIDR notation such as 10.0.0.0/8`)
   if (given.ADMIN_TOKEN && given.ADMIN_TOKEN_FILE) problems.push('ADMIN_TOKEN and ADMIN_TOKEN_FILE are both set: give one')
   if (given.MASTER_KEY && given.MASTER_KEY_FILE) problems.push('MASTER_KEY and MASTER_KEY_FILE are both set: give one')
   if (given.MASTER_KEY_PROVIDER === 'transit' && !given.TRANSIT_ADDRESS)
@@ -317,9 +320,14 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   return Object.freeze({ ...config, VOXIMPLANT_API: config.VOXIMPLANT_API || 'sandbox' })
 }
 
-/** TRUST_PROXY as Fastify takes it: all, none, the last so many, or those of some networks. */
-export function trustedProxies({ TRUST_PROXY }: Config): boolean | string | ((address: string, hop: number) => boolean) {
-  if (TRUST_PROXY === 'true' || TRUST_PROXY === 'false') return TRUST_PROXY === 'true'
+/** TRUST_PROXY as a question for each hop of a request; false when no header is believed. */
+export function trustedProxies({ TRUST_PROXY }: Config): TrustsHop | false {
+  if (TRUST_PROXY === 'false') return false
+  if (TRUST_PROXY === 'true') return () => true
   const count = Number(TRUST_PROXY)
-  return Number.isNaN(count) ? TRUST_PROXY : (_, hop) => hop < count
+  if (!Number.isNaN(count)) return (_, hop) => hop < count
+  const proxies = compileNetworks(proxyNetworks(TRUST_PROXY))!
+  return address => address !== undefined && proxies(address)
 }
+
+const proxyNetworks = (text: string): string[] => text.split(',').map(item => item.trim())

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { createThrottle, sourceOf } from '../src/admin/throttle.ts'
+import { createThrottle } from '../src/admin/throttle.ts'
 import { administratorOf, readAdminTokens } from '../src/admin/tokens.ts'
 import { build, buildAdmin, operations } from '../src/app.ts'
 import { buildSandbox } from '../src/sandbox/app.ts'
@@ -305,7 +305,15 @@ onEveryDatabase(t, 'the life of a tenant', async (t, database) => {
 
   // What was written down
   const log = await admin('GET', '/audit-log?tenantId=acme&limit=1000')
-  const actions = log.body.items.map((entry: { action: string }) => entry.action).reverse()
+  const entries: { action: string; actor: { kind: string } }[] = log.body.items
+  const actions = entries
+    .filter(({ actor }) => actor.kind === 'admin')
+    .map(({ action }) => action)
+    .reverse()
+  t.ok(
+    entries.some(({ action, actor }) => action === 'key.refused' && actor.kind === 'key'),
+    'and that keys which had ended were tried'
+  )
   t.same(
     [...new Set(actions)],
     ['tenant.create', 'tenant.update', 'credential.put', 'key.create', 'key.rotate', 'key.revoke', 'credential.delete', 'tenant.delete']
@@ -426,11 +434,6 @@ t.test('guessing is slowed down', async t => {
   t.equal(throttle.wait('a', 31_000), 30_000)
   t.equal(throttle.wait('a', 1e9), 0)
   for (let i = 0; i < 20_000; i++) throttle.failed(`flood-${i}`, 2000)
-  t.equal(sourceOf('192.0.2.7'), '192.0.2.7')
-  t.equal(sourceOf('::ffff:192.0.2.7'), '::ffff:192.0.2.7')
-  t.equal(sourceOf('2001:db8:0:1::5'), sourceOf('2001:0db8:0000:0001:ffff::1'))
-  t.not(sourceOf('2001:db8:0:1::5'), sourceOf('2001:db8:0:2::5'))
-  t.equal(sourceOf('::1'), '0:0:0:0')
 })
 
 t.test('on a port of its own, and not at all', async t => {

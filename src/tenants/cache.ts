@@ -66,7 +66,7 @@ export interface CacheOptions {
   ttl: number
   /** How long it is served after it was last looked up, while the database is away, in milliseconds. */
   grace: number
-  /** Oldest out first. */
+  /** Of what there is, and again of what there is not, so that neither displaces the other. Oldest out first. */
   max?: number
 }
 
@@ -76,6 +76,8 @@ export interface Cache<V> {
   readonly counts: CacheCounts
   /** What was read last, however old. */
   peek(key: string): V | undefined
+  /** Whether `get` would ask the database, and nobody else has asked it already. */
+  needsLoad(key: string): boolean
   /** Forgets: the next one loads anew, whatever happens. */
   delete(key: string): void
   deleteWhere(matches: (value: V | undefined) => boolean): void
@@ -101,6 +103,8 @@ export function createCache<V>(
   load: (key: string, before: V | undefined) => Promise<V | undefined>
 ): Cache<V> {
   const entries = new Map<string, Entry<V>>()
+  /** Names that stand for nothing. */
+  const absent = new Map<string, Entry<V>>()
   const loading = new Map<string, Promise<V | undefined>>()
   const counts: CacheCounts = { hit: 0, miss: 0, stale: 0 }
 
@@ -111,9 +115,11 @@ export function createCache<V>(
       .then(value => {
         // Forgotten while it was loaded: what was read may be old already.
         if (loading.get(key) !== started) return value
-        if (entries.size >= max && !entries.has(key)) entries.delete(entries.keys().next().value!)
         entries.delete(key)
-        entries.set(key, { value, confirmed, until: Date.now() + ttl })
+        absent.delete(key)
+        const known = value === undefined ? absent : entries
+        if (known.size >= max) known.delete(known.keys().next().value!)
+        known.set(key, { value, confirmed, until: Date.now() + ttl })
         return value
       })
       .finally(() => {
@@ -125,7 +131,7 @@ export function createCache<V>(
 
   return {
     get(key) {
-      const entry = entries.get(key)
+      const entry = entries.get(key) ?? absent.get(key)
       const now = Date.now()
       if (entry && now < entry.until) {
         counts.hit++
@@ -150,16 +156,21 @@ export function createCache<V>(
     },
     counts,
     peek: key => entries.get(key)?.value,
+    needsLoad(key) {
+      const entry = entries.get(key) ?? absent.get(key)
+      return !(entry && Date.now() < entry.until) && !loading.has(key) && !source.refuses()
+    },
     delete(key) {
       entries.delete(key)
+      absent.delete(key)
       loading.delete(key)
     },
     deleteWhere(matches) {
-      for (const [key, { value }] of entries) if (matches(value)) entries.delete(key)
+      for (const known of [entries, absent]) for (const [key, { value }] of known) if (matches(value)) known.delete(key)
       loading.clear()
     },
     expire() {
-      for (const entry of entries.values()) entry.until = 0
+      for (const known of [entries, absent]) for (const entry of known.values()) entry.until = 0
       loading.clear()
     }
   }

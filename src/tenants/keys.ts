@@ -50,5 +50,9 @@ export function parseKey(key: string): { keyId: string; hash: Buffer } | undefin
   return checkOf(key.slice(0, -checkLength - 1)) === check ? { keyId, hash: hashOf(secret) } : undefined
 }
 
+/** The bearer token of an `Authorization` header; undefined when it holds none. */
+export const bearerToken = (authorization: string | undefined): string | undefined => bearer.exec(authorization ?? '')?.[1]
+const bearer = /^Bearer +([\x21-\x7e]+)$/i
+
 /** Whether two hashes are equal, in constant time. */
 export const sameHash = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b)

@@ -1,0 +1,53 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { callerAddress, type TrustsHop, unknownAddress } from '../src/networks.ts'
+import { Problem } from '../src/problem.ts'
+
+export interface CallerAddressOptions {
+  /** Which hops are our own proxies; false when no `X-Forwarded-For` is believed. */
+  trusts: TrustsHop | false
+}
+
+/** How often it is logged that a header arrives which is not believed, in milliseconds. */
+const warnInterval = 3_600_000
+
+/** `request.callerAddress`, on every request. A request whose caller has disconnected already gets no further. */
+export default fp(
+  async (app: FastifyInstance, { trusts }: CallerAddressOptions) => {
+    let warnAt = 0
+    const warn = () => {
+      if (performance.now() < warnAt) return
+      warnAt = performance.now() + warnInterval
+      app.log.warn(
+        'X-Forwarded-For arrives, but TRUST_PROXY is false: if a proxy stands in front, all of its callers share the rate limits of its address, ' +
+          'and keys that are bound to networks are refused. Set TRUST_PROXY to the number of proxies or to their networks. ' +
+          'Without a proxy, a caller sends the header and it means nothing.'
+      )
+    }
+    app.decorate('callerAddressOf', (request: IncomingMessage) => callerAddress(request, trusts) ?? unknownAddress)
+    app.decorateRequest('callerAddress', unknownAddress)
+    app.addHook('onRequest', (request, _reply, next) => {
+      const address = callerAddress(request.raw, trusts)
+      if (address === undefined) {
+        request.journey.leave()
+        return next(new Problem('caller-gone', 'The caller had disconnected before its request was looked at.'))
+      }
+      request.callerAddress = address
+      if (!trusts && request.headers['x-forwarded-for'] !== undefined) warn()
+      next()
+    })
+  },
+  { name: 'caller-address', dependencies: ['journey'] }
+)
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** For a request that meets no hook, as its URL cannot be read. */
+    callerAddressOf(request: IncomingMessage): string
+  }
+  interface FastifyRequest {
+    /** The canonical address of the caller, or `unknown`: what limits, networks, logs and the audit log go by. */
+    callerAddress: string
+  }
+}
