@@ -126,5 +126,12 @@ export const migrations = (vault: Vault): Record<string, Migration> => ({
         await database.schema.createIndex(`idempotency_by_${column}`).on('idempotency').columns(['state', column]).execute()
       await database.schema.createIndex('idempotency_by_tenant').on('idempotency').column('tenant_id').execute()
     }
+  },
+  '0004-retention': {
+    async up(database: Kysely<unknown>) {
+      // Pages are in the order of ids, which are in the order of time.
+      for (const column of ['actor_id', 'action', 'outcome'])
+        await database.schema.createIndex(`audit_log_by_${column}`).on('audit_log').columns([column, 'id']).execute()
+    }
   }
 })
