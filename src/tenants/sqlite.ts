@@ -15,6 +15,8 @@ import { SqliteThread, type ThreadResult, threadEndedCode } from './sqlite-threa
 
 /** How long a write waits for those before it and for the locks of other processes, in milliseconds. */
 const lockTimeoutMs = 5_000
+/** The same in memory, where there are no other processes. */
+const memoryLockTimeoutMs = 60_000
 /** The pauses between two tries to get a lock grow from one to the other, in milliseconds. */
 const minPauseMs = 1
 const maxPauseMs = 50
@@ -84,6 +86,7 @@ class Connection implements DatabaseConnection {
   readonly #writer: SqliteThread
   readonly #reader: SqliteThread
   readonly #queue: WriterQueue
+  readonly #timeoutMs: number
   /** The start of the writer's thread that the transaction belongs to; a later one knows nothing of it. */
   #transaction: number | undefined
 
@@ -91,6 +94,8 @@ class Connection implements DatabaseConnection {
     this.#writer = writer
     this.#reader = reader
     this.#queue = queue
+    // In memory there is one connection, and nobody else's lock.
+    this.#timeoutMs = reader === writer ? memoryLockTimeoutMs : lockTimeoutMs
   }
 
   async executeQuery<R>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<R>> {
@@ -100,7 +105,7 @@ class Connection implements DatabaseConnection {
 
   async #run(sql: string, parameters: readonly unknown[], reads: boolean): Promise<ThreadResult> {
     if (this.#transaction !== undefined) return this.#writer.run(sql, parameters, this.#transaction)
-    const deadline = Date.now() + lockTimeoutMs
+    const deadline = Date.now() + this.#timeoutMs
     // In memory there is one connection, which may be in somebody's transaction.
     if (reads && this.#reader !== this.#writer) return whenUnlocked(this.#reader, deadline, sql, parameters)
     await this.#queue.take(deadline)
@@ -113,7 +118,7 @@ class Connection implements DatabaseConnection {
 
   /** Immediate: a deferred transaction that turns out to write loses against another process's. */
   async begin(): Promise<void> {
-    const deadline = Date.now() + lockTimeoutMs
+    const deadline = Date.now() + this.#timeoutMs
     await this.#queue.take(deadline)
     try {
       await whenUnlocked(this.#writer, deadline, 'begin immediate')
