@@ -16,7 +16,7 @@ COPY src ./src
 COPY routes ./routes
 COPY plugins ./plugins
 COPY schemas ./schemas
-RUN mkdir /data && chown node:node /data
+RUN mkdir -m 0700 /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 8080

@@ -3,7 +3,16 @@ import fp from 'fastify-plugin'
 import type { Operation } from '../src/endpoint.ts'
 import { fingerprintOf, keyHeader, readKey, replayedHeader, verdictOn } from '../src/idempotency.ts'
 import { Problem, type Settle } from '../src/problem.ts'
-import { type Answer, createIdempotency, type Idempotency, type Known, type Attempt as Stored } from '../src/tenants/idempotency.ts'
+import {
+  type Answer,
+  createIdempotency,
+  type Idempotency,
+  type Known,
+  recordQuota,
+  type Attempt as Stored
+} from '../src/tenants/idempotency.ts'
+import { QuotaExceeded } from '../src/tenants/quota.ts'
+import { sweepEvery } from '../src/tenants/sweep.ts'
 import { problemBody, problemOf } from './problems.ts'
 
 export interface IdempotencyOptions {
@@ -14,6 +23,10 @@ export interface IdempotencyOptions {
   ttl: number
   /** How long a claim outlives its process, in milliseconds. */
   lease: number
+  /** How long an outcome that stays unknown is kept, in milliseconds; 0: for ever. */
+  unknownTtl: number
+  /** How many records a tenant may have; 0: any number. */
+  maxRecords: number
   /** How long a closing service waits for calls whose callers have gone, in milliseconds. */
   patience: number
 }
@@ -42,8 +55,9 @@ const problemJson = 'application/problem+json'
 
 /** Requests with an `Idempotency-Key` have their effect once: every POST of the catalogue takes one. Those without pay nothing for it. */
 export default fp(
-  async (app: FastifyInstance, { operations, base, ttl, lease, patience }: IdempotencyOptions) => {
-    const records = createIdempotency(app.tenants.store, { ttl, lease })
+  async (app: FastifyInstance, { operations, base, ttl, lease, unknownTtl, maxRecords, patience }: IdempotencyOptions) => {
+    const { store } = app.tenants
+    const records = createIdempotency(store, { ttl, lease, unknownTtl, quota: recordQuota(store.database, maxRecords) })
     const counts: IdempotencyCounts = {
       claimed: 0,
       answered: 0,
@@ -58,15 +72,14 @@ export default fp(
     app.decorateRequest('attempt', undefined)
 
     const renewing = setInterval(() => void records.renew(), Math.max(1, lease / 3)).unref()
-    // Replicas that start together should not sweep together.
-    const sweeping = setInterval(
-      () => {
-        records.sweep().catch(error => app.log.warn({ code: error?.code }, 'idempotency records could not be swept'))
-      },
-      sweepInterval * (1 + Math.random())
-    ).unref()
+    const sweeping = sweepEvery(sweepInterval, () =>
+      records.sweep().catch(error => {
+        app.log.warn({ code: error?.code }, 'idempotency records could not be swept')
+        return undefined
+      })
+    )
     app.addHook('onClose', async () => {
-      clearInterval(sweeping)
+      await sweeping.stop()
       // A caller may have gone, but its call goes on, and its answer is kept.
       await records.idle(patience)
       clearInterval(renewing)
@@ -80,6 +93,12 @@ export default fp(
       try {
         return await ask
       } catch (error) {
+        if (error instanceof QuotaExceeded)
+          throw new Problem(
+            'tenant-quota-exceeded',
+            `The tenant has used up its quota of ${maxRecords} remembered requests with an Idempotency-Key. Nothing was sent. Older ones are forgotten as they expire.`,
+            { headers: { 'retry-after': '60' } }
+          )
         counts['store-away']++
         throw new Problem(
           'store-unavailable',

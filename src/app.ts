@@ -133,12 +133,14 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
     sessions: config.SESSION_CONCURRENCY
   })
   // Before the next one, which repeats answers without calling again: what is not done is not written down.
-  await app.register(audit)
+  await app.register(audit, { retentionDays: config.AUDIT_RETENTION_DAYS, maxEntriesPerDay: config.AUDIT_MAX_ENTRIES_PER_DAY })
   await app.register(idempotency, {
     operations,
     base,
     ttl: config.IDEMPOTENCY_TTL,
     lease: config.IDEMPOTENCY_LEASE,
+    unknownTtl: config.IDEMPOTENCY_UNKNOWN_TTL,
+    maxRecords: config.IDEMPOTENCY_MAX_RECORDS,
     patience: config.UPSTREAM_TIMEOUT
   })
   await app.register(refusals)

@@ -220,6 +220,29 @@ export const settings = Type.Object({
   QUEUE_TIMEOUT: ms('How long a call may wait for a place, and a request while there is too much to do', 1_000),
   IDEMPOTENCY_TTL: ms('How long the answer to a request with an Idempotency-Key is kept and repeated', 86_400_000),
   IDEMPOTENCY_LEASE: ms('How long the Idempotency-Key of a request under way stays taken after its process has died', 15_000),
+  IDEMPOTENCY_UNKNOWN_TTL: Type.Integer({
+    minimum: 0,
+    default: 2_592_000_000,
+    description:
+      'How long a request with an Idempotency-Key whose outcome stays unknown is remembered, in milliseconds; 0 for ever. Afterwards its key can be used again'
+  }),
+  IDEMPOTENCY_MAX_RECORDS: Type.Integer({
+    minimum: 0,
+    default: 250_000,
+    description:
+      'How many requests with an Idempotency-Key are remembered of a tenant; further ones are refused (429) until some have expired; 0 for any number'
+  }),
+  AUDIT_RETENTION_DAYS: Type.Integer({
+    minimum: 0,
+    default: 400,
+    description: 'How long entries of the audit log are kept, in days; 0 for ever'
+  }),
+  AUDIT_MAX_ENTRIES_PER_DAY: Type.Integer({
+    minimum: 0,
+    default: 250_000,
+    description:
+      "How many entries a tenant's calls may add to the audit log in a day (UTC); further calls that would be written there are refused (429); 0 for any number"
+  }),
   SHED_DELAY: Type.Integer({
     minimum: 0,
     default: 500,

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makePrivate, writePrivate } from './private-files.ts'
 import type { Store } from './tenants/store.ts'
 
 /** What the embedded default remembers between starts: the demo key cannot be read back from the store. */
@@ -23,6 +24,7 @@ export async function demoTenant(store: Store, dataDir: string): Promise<DemoFil
   const administration = store.by({ kind: 'service', id: 'demo' })
   const file = join(dataDir, 'demo.json')
   if (existsSync(file)) {
+    makePrivate(file)
     const demo = JSON.parse(readFileSync(file, 'utf8')) as DemoFile
     if (await store.tenant(demo.tenantId)) return demo
   }
@@ -37,7 +39,7 @@ export async function demoTenant(store: Store, dataDir: string): Promise<DemoFil
   }
   const { key } = await administration.createKey(tenantId, { name: 'demo', scopes })
   const demo: DemoFile = { tenantId, accountId, key }
-  mkdirSync(dataDir, { recursive: true })
-  writeFileSync(file, `${JSON.stringify(demo, null, 2)}\n`, { mode: 0o600 })
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  writePrivate(file, `${JSON.stringify(demo, null, 2)}\n`)
   return demo
 }

@@ -1,8 +1,9 @@
 import { createPublicKey, randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { operations } from './app.ts'
+import { makePrivate } from './private-files.ts'
 import { buildSandbox } from './sandbox/app.ts'
 import type { SandboxAccount } from './sandbox/auth.ts'
 import type { Store } from './tenants/store.ts'
@@ -19,7 +20,7 @@ export function developmentMasterKey(dataDir: string): { text: string; file: str
     return { text: readFileSync(file, 'utf8'), file, made: true }
   } catch (error) {
     if ((error as { code?: string }).code !== 'EEXIST') throw error
-    chmodSync(file, 0o600)
+    makePrivate(file)
     return { text: readFileSync(file, 'utf8'), file, made: false }
   }
 }

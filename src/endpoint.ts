@@ -230,7 +230,7 @@ function problemResponses({ all, reply }: Endpoint, method: Verb, inPath: boolea
     'service-unavailable'
   ]
   if (inPath || method === 'DELETE' || reply.mayBeMissing) types.push('not-found')
-  if (!facts.safe) types.push('already-exists', 'invalid-value', 'outcome-unknown')
+  if (!facts.safe) types.push('already-exists', 'invalid-value', 'outcome-unknown', 'tenant-quota-exceeded')
   else types.push('invalid-value', 'upstream-timeout')
   if (method !== 'GET' && method !== 'DELETE') types.push('payload-too-large', 'unsupported-media-type', 'request-timeout')
   if (facts.costsMoney) types.push('payment-required')

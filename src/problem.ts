@@ -223,6 +223,12 @@ export const problemTypes = {
     'So many calls of your tenant are under way that no place became free in time. Nothing was sent. Send fewer at once, or try again after `Retry-After` seconds.',
     true
   ),
+  'tenant-quota-exceeded': caller(
+    429,
+    'The tenant has used up a quota',
+    'Voxgate keeps a limited number of audit entries per tenant and day, and of requests with an Idempotency-Key; `detail` names the one that is used up. Nothing was sent. Wait for `Retry-After` seconds, or ask your Voxgate administrator for a larger quota.',
+    true
+  ),
 
   // The tenant's account at the upstream is at fault; the caller's key is fine.
   'upstream-permission-denied': voxgate(

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +22,10 @@ interface Run {
 }
 
 function run(t: Test, env: Record<string, string>, file = 'src/server.ts'): Run {
-  const child = spawn(process.execPath, [starter, file], { env: { PATH: process.env.PATH ?? '', LOG_LEVEL: 'warn', PORT: '0', ...env } })
+  // The files' rights have to be right whatever the umask.
+  const child = spawn('sh', ['-c', 'umask 0; exec "$0" "$@"', process.execPath, starter, file], {
+    env: { PATH: process.env.PATH ?? '', LOG_LEVEL: 'warn', PORT: '0', ...env }
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', chunk => {
@@ -88,15 +91,18 @@ t.test('with no configuration it runs against the sandbox, twice', async t => {
   t.equal((await fetch(`${new URL(url).origin}/health/live`)).status, 200)
   t.match(await (await fetch(`${new URL(url).origin}/health/ready`)).json(), { status: 'ok', store: 'ok' })
 
-  for (const file of readdirSync(DATA_DIR).filter(name => /key|demo|sandbox|token/.test(name)))
-    t.equal(statSync(join(DATA_DIR, file)).mode & 0o077, 0, `${file} is for its owner only`)
+  const modes = () => readdirSync(DATA_DIR).map(file => `${file} ${(statSync(join(DATA_DIR, file)).mode & 0o777).toString(8)}`)
+  for (const mode of modes()) t.match(mode, / 600$/, 'it is for its owner only')
+  t.ok(modes().length >= 7, 'the database with its log, the keys and the state')
   first.child.kill('SIGTERM')
   t.equal(await first.ended(), 0, 'SIGTERM ends it well')
 
+  for (const file of readdirSync(DATA_DIR)) chmodSync(join(DATA_DIR, file), 0o644)
   const second = run(t, { DATA_DIR })
   const [, , keyAgain] = await second.says(/Swagger UI\s+(\S+)\s+API key\s+(\S+)/)
   const [, , urlAgain = ''] = await second.says(/curl -H '([^']+)' (\S+)/)
   t.equal(keyAgain, key, 'a second start knows the same key')
+  for (const mode of modes()) t.match(mode, / 600$/, 'wider rights are taken away at the start')
   const still = (await (await fetch(urlAgain, { headers })).json()) as { items: { userName: string }[] }
   t.ok(
     still.items.some(item => item.userName === 'bob'),

@@ -1,7 +1,8 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, ConfigError } from '../config.ts'
+import { makePrivate } from '../private-files.ts'
 
 /** The tokens of administrators: `id:token`, several at once, so that one can be replaced while the other still works. */
 export interface AdminToken {
@@ -79,7 +80,7 @@ export function developmentAdminToken(dataDir: string): { tokens: AdminToken[]; 
     writeFileSync(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' })
   } catch (error) {
     if ((error as { code?: string }).code !== 'EEXIST') throw error
-    chmodSync(file, 0o600)
+    makePrivate(file)
   }
   return { tokens: readAdminTokens(readFileSync(file, 'utf8')), file }
 }

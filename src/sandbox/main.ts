@@ -1,8 +1,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { operations } from '../app.ts'
+import { makePrivate, writePrivate } from '../private-files.ts'
 import { buildSandbox } from './app.ts'
 
 /**
@@ -33,9 +34,10 @@ if (!existsSync(SANDBOX_CREDENTIALS)) {
     publicKeyEncoding: { type: 'spki', format: 'pem' }
   })
   const made: Credentials = { account_id: 100_001, key_id: 'sandbox-service-account', private_key: privateKey }
-  mkdirSync(dirname(SANDBOX_CREDENTIALS), { recursive: true })
-  writeFileSync(SANDBOX_CREDENTIALS, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 })
+  mkdirSync(dirname(SANDBOX_CREDENTIALS), { recursive: true, mode: 0o700 })
+  writePrivate(SANDBOX_CREDENTIALS, `${JSON.stringify(made, null, 2)}\n`)
 }
+makePrivate(SANDBOX_CREDENTIALS)
 const file = JSON.parse(readFileSync(SANDBOX_CREDENTIALS, 'utf8')) as Credentials & { result?: Credentials }
 const { account_id: accountId, key_id: keyId, private_key: privateKey } = file.result ?? file
 

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { makePrivate, writePrivate } from '../private-files.ts'
 
 /** What the sandbox keeps of one account: rows by table, in REST form (camelCase, RFC 3339), and the next id of each kind. */
 export interface AccountState {
@@ -50,6 +51,7 @@ export function createState(file?: string): State {
   const accounts = new Map<number, AccountState>()
   let timer: NodeJS.Timeout | undefined
   if (file) {
+    makePrivate(file)
     try {
       for (const account of JSON.parse(readFileSync(file, 'utf8')) as AccountState[]) accounts.set(account.accountId, account)
     } catch (error) {
@@ -61,10 +63,8 @@ export function createState(file?: string): State {
     clearTimeout(timer)
     if (!file || !timer) return
     timer = undefined
-    mkdirSync(dirname(file), { recursive: true })
-    // Through a second file, so that a crash leaves the old state or the new one.
-    writeFileSync(`${file}.new`, JSON.stringify([...accounts.values()]), { mode: 0o600 })
-    renameSync(`${file}.new`, file)
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    writePrivate(file, JSON.stringify([...accounts.values()]))
   }
   return {
     account(accountId, seed) {

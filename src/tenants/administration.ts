@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
 import { writeEntry } from './audit.ts'
 import type { ChangeFeed, Changes } from './changes.ts'
@@ -390,8 +389,6 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
             : { result: done, entry: { action: 'master-key.rotate', target: to, detail: { rewrapped: done } } }
         })
         onProgress?.({ rewrapped, total })
-        // SQLite answers within the turn: requests get theirs.
-        await nextTurn()
       }
       await database.transaction().execute(async transaction => {
         await holdCanary(transaction, to, canary)

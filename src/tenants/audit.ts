@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { parseInstant } from '../voximplant/rfc3339.ts'
 import type { AuditEntry, AuditQuery, NewAuditEntry } from './model.ts'
+import { countUpTo, createQuota, type Quota } from './quota.ts'
 import { entryOf, type Tables } from './schema.ts'
+import { batchSize, inBatches, type Swept, skipLocked } from './sweep.ts'
 
 /** The audit log: who did what to which tenant, when, from where, and how it ended. Entries of a change are written in its transaction. */
 
@@ -12,11 +14,18 @@ const largestPage = 1000
 let last = 0
 let within = 0
 
+const timeDigits = 12
+/** What the ids of a moment's entries begin with: they sort by it, so that times need no index of their own. */
+const idAt = (ms: number): string =>
+  Math.min(Math.max(0, Math.trunc(ms)), 16 ** timeDigits - 1)
+    .toString(16)
+    .padStart(timeDigits, '0')
+
 /** An id that sorts by time, also among those that one process makes within a millisecond. */
 function entryId(now: number): string {
   within = now === last ? within + 1 : 0
   last = now
-  return `${now.toString(16).padStart(12, '0')}${(within & 0xffff).toString(16).padStart(4, '0')}${randomBytes(6).toString('hex')}`
+  return `${idAt(now)}${(within & 0xffff).toString(16).padStart(4, '0')}${randomBytes(6).toString('hex')}`
 }
 
 /** Writes an entry; its id. `database`: a transaction, where the entry belongs to one. */
@@ -69,10 +78,44 @@ export async function readEntries(
   if (actor !== undefined) query = query.where('actor_id', '=', actor)
   if (action !== undefined) query = query.where('action', '=', action)
   if (outcome !== undefined) query = query.where('outcome', '=', outcome)
-  if (since !== undefined) query = query.where('at', '>=', new Date(parseInstant(since)!).toISOString())
-  if (until !== undefined) query = query.where('at', '<', new Date(parseInstant(until)!).toISOString())
+  if (since !== undefined) query = query.where('id', '>=', idAt(parseInstant(since)!))
+  if (until !== undefined) query = query.where('id', '<', idAt(parseInstant(until)!))
   if (before !== undefined) query = query.where('id', '<', before)
   const rows = await query.execute()
   const items = rows.slice(0, size).map(entryOf)
   return rows.length > size ? { items, next: items.at(-1)!.id } : { items }
 }
+
+/** A quota of entries per tenant and day (UTC); 0: none. */
+export const entryQuota = (database: Kysely<Tables>, max: number): Quota => {
+  const day = () => new Date().toISOString().slice(0, 10)
+  return createQuota({
+    max,
+    period: day,
+    count: tenantId =>
+      countUpTo(
+        max,
+        database,
+        database
+          .selectFrom('audit_log')
+          .where('tenant_id', '=', tenantId)
+          .where('id', '>=', idAt(Date.parse(day())))
+      )
+  })
+}
+
+/** Deletes entries that are older than `before`, in batches and for a limited time. */
+export const deleteEntries = (database: Kysely<Tables>, before: Date): Promise<Swept> =>
+  inBatches(async () => {
+    const { numDeletedRows } = await database
+      .with('overdue', rows =>
+        skipLocked(
+          database,
+          rows.selectFrom('audit_log').select('id').where('id', '<', idAt(before.getTime())).orderBy('id').limit(batchSize)
+        )
+      )
+      .deleteFrom('audit_log')
+      .where('id', 'in', ({ selectFrom }) => selectFrom('overdue').select('overdue.id'))
+      .executeTakeFirstOrThrow()
+    return Number(numDeletedRows)
+  })

@@ -39,7 +39,7 @@ export function guardDriver(driver: Driver, isAway: (error: unknown) => boolean)
   }
   const behind = (connection: DatabaseConnection) => (connection as Guarded).behind
   return {
-    init: () => driver.init(),
+    init: () => reach(() => driver.init()),
     acquireConnection: async () => guarded(await reach(() => driver.acquireConnection()), tell),
     beginTransaction: (connection, settings: TransactionSettings) => reach(() => driver.beginTransaction(behind(connection), settings)),
     commitTransaction: connection => reach(() => driver.commitTransaction(behind(connection))),

@@ -1,8 +1,10 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { writeEntry } from './audit.ts'
+import { countUpTo, createQuota, type Quota, QuotaExceeded } from './quota.ts'
 import type { Tables as StoreTables } from './schema.ts'
 import { type Actor, type Store, StoreRefusal } from './store.ts'
+import { batchSize, inBatches, skipLocked, sweepBudgetMs } from './sweep.ts'
 import { type Place, SealError } from './vault.ts'
 
 /**
@@ -94,15 +96,22 @@ export interface IdempotencyOptions {
   ttl: number
   /** How long a claim outlives its process, in milliseconds. */
   lease: number
+  /** How long an outcome that stays unknown is kept, in milliseconds: its key is free afterwards. 0: for ever. */
+  unknownTtl?: number
+  /** Records of a tenant; without it, any number. */
+  quota?: Quota
 }
 
 export interface Idempotency {
-  /** Claims a key, or tells what is known of it. Throws when the store is away. */
+  /** Claims a key, or tells what is known of it. Throws QuotaExceeded, and when the store is away. */
   claim(claim: Claim, fingerprint: string | undefined): Promise<{ attempt: Attempt } | { known: Known }>
   /** Renews what this process holds, and writes what could not be written before. To be called thrice a lease. */
   renew(): Promise<void>
-  /** Frees what has expired and settles what dead processes held, in batches. How many records that were. */
-  sweep(): Promise<{ expired: number; freed: number; unknown: number }>
+  /**
+   * Frees what has expired and settles what dead processes held, in batches and for a limited time: `more` says that it did not get to the end.
+   * How many records that were; `forgotten`: outcomes that stayed unknown too long.
+   */
+  sweep(): Promise<{ expired: number; freed: number; unknown: number; forgotten: number; more: boolean }>
   record(id: string): Promise<IdempotencyRecord | undefined>
   /** Records by state, oldest first. `after`: the id of one, for the page after it. */
   list(query: { state?: State; tenantId?: string; after?: string; limit?: number }): Promise<{ items: IdempotencyRecord[]; next?: string }>
@@ -112,7 +121,6 @@ export interface Idempotency {
   idle(timeout: number): Promise<void>
 }
 
-const batch = 500
 const defaultPage = 100
 const largestPage = 1000
 /** Who owns what an operator has settled: no process. */
@@ -142,13 +150,24 @@ const recordOf = (row: Omit<Row, 'slot' | 'sealed' | 'owner'>): IdempotencyRecor
 
 const columns = ['id', 'tenant_id', 'key_id', 'operation', 'state', 'fingerprint', 'created_at', 'lease_until', 'expires_at'] as const
 
+/** A quota of records per tenant; 0: none. */
+export const recordQuota = (database: Store['database'], max: number): Quota =>
+  createQuota({
+    max,
+    count: tenantId =>
+      countUpTo(max, database, (database as unknown as Kysely<Tables>).selectFrom('idempotency').where('tenant_id', '=', tenantId))
+  })
+
 interface Held {
   row: Pick<Row, 'id' | 'slot' | 'tenant_id' | 'owner'>
   end?: End
 }
 
 /** The records in a store's database. */
-export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open'>, { ttl, lease }: IdempotencyOptions): Idempotency {
+export function createIdempotency(
+  store: Pick<Store, 'database' | 'seal' | 'open'>,
+  { ttl, lease, unknownTtl = 0, quota }: IdempotencyOptions
+): Idempotency {
   const database = store.database as unknown as Kysely<Tables>
   const held = new Map<string, Held>()
   let waiting: (() => void)[] = []
@@ -242,34 +261,37 @@ export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open
     answer: async () => JSON.parse((await store.open(row.tenant_id, row.sealed ?? '', placeOf(row))).toString()) as Answer
   })
 
-  /** Rows in batches, so that no statement holds many. */
-  const inBatches = async (step: () => Promise<bigint>): Promise<number> => {
-    for (let total = 0; ; ) {
-      const changed = Number(await step())
-      total += changed
-      if (changed < batch) return total
-    }
-  }
-  const overdue = (state: State, column: 'lease_until' | 'expires_at') =>
-    database.selectFrom('idempotency').select('id').where('state', '=', state).where(column, '<=', now()).limit(batch)
-  const removeOverdue = (state: State, column: 'lease_until' | 'expires_at') =>
+  type Column = 'lease_until' | 'expires_at'
+  /** A batch of what is over; other replicas may be at another one. */
+  const overdue = (state: State, column: Column, before: string) =>
+    database.with('overdue', rows =>
+      skipLocked(
+        database,
+        rows.selectFrom('idempotency').select('id').where('state', '=', state).where(column, '<=', before).limit(batchSize)
+      )
+    )
+  const removeOverdue = (state: State, column: Column, deadline: number, before = now()) =>
     inBatches(async () => {
-      const { numDeletedRows } = await database
+      const { numDeletedRows } = await overdue(state, column, before)
         .deleteFrom('idempotency')
-        .where('id', 'in', overdue(state, column))
+        .where('id', 'in', ({ selectFrom }) => selectFrom('overdue').select('overdue.id'))
         .where('state', '=', state)
-        .where(column, '<=', now())
-        .executeTakeFirst()
-      return numDeletedRows
-    })
+        .where(column, '<=', before)
+        .executeTakeFirstOrThrow()
+      return Number(numDeletedRows)
+    }, deadline)
 
   return {
     async claim(claim, fingerprint) {
       const slot = slotOf(claim)
+      const full = quota !== undefined && !(await quota.allows(claim.tenantId))
       let last: Row | undefined
       // Each round either claims the key, reads what is known of it, or meets somebody who was faster.
       for (let round = 0; round < 5; round++) {
         const row = { id: randomUUID(), slot, tenant_id: claim.tenantId, owner: `${process}.${++attempts}` }
+        // What is known of a request already is still told.
+        if (full && !(await database.selectFrom('idempotency').select('id').where('slot', '=', slot).executeTakeFirst()))
+          throw new QuotaExceeded()
         const { numInsertedOrUpdatedRows } = await database
           .insertInto('idempotency')
           .values({
@@ -285,7 +307,10 @@ export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open
           })
           .onConflict(conflict => conflict.column('slot').doNothing())
           .executeTakeFirstOrThrow()
-        if (numInsertedOrUpdatedRows === 1n) return { attempt: hold(row) }
+        if (numInsertedOrUpdatedRows === 1n) {
+          quota?.add(claim.tenantId)
+          return { attempt: hold(row) }
+        }
         last = await database.selectFrom('idempotency').selectAll().where('slot', '=', slot).executeTakeFirst()
         if (!last) continue
         const { id, owner, state, lease_until } = last
@@ -331,8 +356,8 @@ export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open
       try {
         const all = [...held.values()]
         const running = all.filter(({ end }) => !end).map(({ row }) => row)
-        for (let at = 0; at < running.length; at += batch) {
-          const some = running.slice(at, at + batch)
+        for (let at = 0; at < running.length; at += batchSize) {
+          const some = running.slice(at, at + batchSize)
           await database
             .updateTable('idempotency')
             .set({ lease_until: inFuture(lease) })
@@ -366,19 +391,34 @@ export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open
     },
 
     async sweep() {
-      return {
-        expired: await removeOverdue('done', 'expires_at'),
-        freed: await removeOverdue('started', 'lease_until'),
-        unknown: await inBatches(async () => {
-          const { numUpdatedRows } = await database
-            .updateTable('idempotency')
-            .set({ state: 'unknown' })
-            .where('id', 'in', overdue('sent', 'lease_until'))
-            .where('state', '=', 'sent')
-            .where('lease_until', '<=', now())
-            .executeTakeFirst()
-          return numUpdatedRows
+      const deadline = Date.now() + sweepBudgetMs
+      const expired = await removeOverdue('done', 'expires_at', deadline)
+      const freed = await removeOverdue('started', 'lease_until', deadline)
+      const unknown = await inBatches(async () => {
+        const before = now()
+        const { numUpdatedRows } = await overdue('sent', 'lease_until', before)
+          .updateTable('idempotency')
+          .set({ state: 'unknown' })
+          .where('id', 'in', ({ selectFrom }) => selectFrom('overdue').select('overdue.id'))
+          .where('state', '=', 'sent')
+          .where('lease_until', '<=', before)
+          .executeTakeFirstOrThrow()
+        return Number(numUpdatedRows)
+      }, deadline)
+      const forgotten =
+        unknownTtl === 0 ? { rows: 0, more: false } : await removeOverdue('unknown', 'lease_until', deadline, inFuture(-unknownTtl))
+      if (forgotten.rows > 0)
+        await writeEntry(store.database, {
+          actor: { kind: 'service', id: 'sweep' },
+          action: 'idempotency.forget',
+          detail: { records: forgotten.rows }
         })
+      return {
+        expired: expired.rows,
+        freed: freed.rows,
+        unknown: unknown.rows,
+        forgotten: forgotten.rows,
+        more: [expired, freed, unknown, forgotten].some(({ more }) => more)
       }
     },
 

@@ -136,6 +136,13 @@ export const migrations = (vault: Vault): Record<string, Migration> => ({
       await database.schema.createIndex('idempotency_by_tenant').on('idempotency').column('tenant_id').execute()
     }
   },
+  '0004-retention': {
+    async up(database: Kysely<unknown>) {
+      // Pages are in the order of ids, which are in the order of time.
+      for (const column of ['actor_id', 'action', 'outcome'])
+        await database.schema.createIndex(`audit_log_by_${column}`).on('audit_log').columns([column, 'id']).execute()
+    }
+  },
   '0007-settings-seal': {
     async up(database: Kysely<Tables>) {
       for (const tenant of await database.selectFrom('tenants').selectAll().execute()) {

@@ -21,6 +21,7 @@ import {
 } from './model.ts'
 import { keyOf, statusOf, type Tables, tenantOf } from './schema.ts'
 import { canaryName, checkHead, createDataKeys, openCredential } from './secrets.ts'
+import { skipLocked, sweepBudgetMs } from './sweep.ts'
 import { open, type Place, SealError, seal, type Vault } from './vault.ts'
 
 export type { Administration } from './administration.ts'
@@ -51,10 +52,10 @@ export interface Store {
   seal(tenantId: string, plain: Buffer, place: Place): Promise<string>
   /** Throws SealError. */
   open(tenantId: string, envelope: string, place: Place): Promise<Buffer>
-  /** When keys, and the credentials of tenants, were last used: written together. */
+  /** When keys, and the credentials of tenants, were last used. */
   touch(used: { keys?: ReadonlyMap<string, Date>; credentials?: ReadonlyMap<string, Date> }): Promise<void>
   touchKeys(used: ReadonlyMap<string, Date>): Promise<void>
-  /** Destroys the secrets of credentials that were replaced long enough ago; how many. Any number of replicas may do it. */
+  /** Destroys the secrets of credentials that were replaced long enough ago, for a limited time; how many. Any number of replicas may do it. */
   sweep(): Promise<number>
   /** Tells of changes: this process's own at once, those of other processes where the database passes them on (PostgreSQL). */
   onChange(listener: (change: Change) => void): () => void
@@ -72,6 +73,9 @@ export type StoreDialect = Dialect & { feed?: ChangeFeed }
 
 /** How long a replaced credential can still be opened, for calls that began with it, in milliseconds. */
 export const retirement = 15 * 60_000
+
+/** Rows that one transaction writes one by one: others wait for it. */
+const rowsPerTransaction = 100
 
 /** How long a wrapped data key is taken for the tenant's own before it is looked up again, in milliseconds. */
 const dataKeyLife = 5_000
@@ -116,6 +120,36 @@ async function checkMasterKeys(database: Kysely<Tables>, vault: Vault): Promise<
       .execute()
   })
 }
+
+/** Destroys some of the secrets that were replaced long enough ago; how many. */
+const destroyRetired = (database: Kysely<Tables>): Promise<number> =>
+  database.transaction().execute(async transaction => {
+    const now = Date.now()
+    const retired = await skipLocked(
+      database,
+      transaction
+        .selectFrom('credentials')
+        .select(['tenant_id', 'version'])
+        .where('destroyed_at', 'is', null)
+        .where('retired_at', '<', new Date(now - retirement).toISOString())
+        .limit(rowsPerTransaction)
+    ).execute()
+    for (const { tenant_id: tenantId, version } of retired) {
+      await transaction
+        .updateTable('credentials')
+        .set({ sealed: '', destroyed_at: new Date(now).toISOString() })
+        .where('tenant_id', '=', tenantId)
+        .where('version', '=', version)
+        .execute()
+      await writeEntry(transaction, {
+        actor: { kind: 'service', id: 'sweep' },
+        action: 'credential.destroy',
+        tenantId,
+        target: String(version)
+      })
+    }
+    return retired.length
+  })
 
 function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | undefined): Store {
   const dataKeys = createDataKeys(vault)
@@ -183,32 +217,36 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
     }
   }
 
+  const touchKey = (transaction: Kysely<Tables>, keyId: string, at: string) =>
+    transaction
+      .updateTable('api_keys')
+      .set({ last_used_at: at })
+      .where('key_id', '=', keyId)
+      .where(({ eb, or }) => or([eb('last_used_at', 'is', null), eb('last_used_at', '<', at)]))
+      .execute()
+  const touchCredential = (transaction: Kysely<Tables>, tenantId: string, at: string) =>
+    transaction
+      .updateTable('credentials')
+      .set({ last_used_at: at })
+      .where('tenant_id', '=', tenantId)
+      .where('version', '=', ({ selectFrom }) =>
+        selectFrom('tenants').select('credential_version').where('tenants.tenant_id', '=', tenantId).$castTo<number>()
+      )
+      .where(({ eb, or }) => or([eb('last_used_at', 'is', null), eb('last_used_at', '<', at)]))
+      .execute()
+
   const touch: Store['touch'] = async ({ keys = new Map(), credentials = new Map() }) => {
-    if (keys.size === 0 && credentials.size === 0) return
-    await database.transaction().execute(async transaction => {
+    for (const [used, write] of [
+      [keys, touchKey],
+      [credentials, touchCredential]
+    ] as const) {
       // In one order, so that two replicas that write at once do not wait for each other.
-      for (const [keyId, at] of [...keys].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        const lastUsed = at.toISOString()
-        await transaction
-          .updateTable('api_keys')
-          .set({ last_used_at: lastUsed })
-          .where('key_id', '=', keyId)
-          .where(({ eb, or }) => or([eb('last_used_at', 'is', null), eb('last_used_at', '<', lastUsed)]))
-          .execute()
-      }
-      for (const [tenantId, at] of [...credentials].sort(([a], [b]) => (a < b ? -1 : 1))) {
-        const lastUsed = at.toISOString()
-        await transaction
-          .updateTable('credentials')
-          .set({ last_used_at: lastUsed })
-          .where('tenant_id', '=', tenantId)
-          .where('version', '=', ({ selectFrom }) =>
-            selectFrom('tenants').select('credential_version').where('tenants.tenant_id', '=', tenantId).$castTo<number>()
-          )
-          .where(({ eb, or }) => or([eb('last_used_at', 'is', null), eb('last_used_at', '<', lastUsed)]))
-          .execute()
-      }
-    })
+      const sorted = [...used].sort(([a], [b]) => (a < b ? -1 : 1))
+      for (let from = 0; from < sorted.length; from += rowsPerTransaction)
+        await database.transaction().execute(async transaction => {
+          for (const [id, at] of sorted.slice(from, from + rowsPerTransaction)) await write(transaction, id, at.toISOString())
+        })
+    }
   }
 
   return {
@@ -259,25 +297,15 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
     },
     touch,
     touchKeys: keys => touch({ keys }),
-    sweep: () =>
-      database.transaction().execute(async transaction => {
-        const now = Date.now()
-        const destroyed = await transaction
-          .updateTable('credentials')
-          .set({ sealed: '', destroyed_at: new Date(now).toISOString() })
-          .where('destroyed_at', 'is', null)
-          .where('retired_at', '<', new Date(now - retirement).toISOString())
-          .returning(['tenant_id', 'version'])
-          .execute()
-        for (const { tenant_id: tenantId, version } of destroyed)
-          await writeEntry(transaction, {
-            actor: { kind: 'service', id: 'sweep' },
-            action: 'credential.destroy',
-            tenantId,
-            target: String(version)
-          })
-        return destroyed.length
-      }),
+    async sweep() {
+      let total = 0
+      for (const deadline = Date.now() + sweepBudgetMs; Date.now() < deadline; ) {
+        const destroyed = await destroyRetired(database)
+        total += destroyed
+        if (destroyed < rowsPerTransaction) break
+      }
+      return total
+    },
     onChange: listener => changes.on(listener),
     async masterKeys() {
       const current = await vault.current()

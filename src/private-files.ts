@@ -1,0 +1,29 @@
+import { chmodSync, closeSync, openSync, renameSync, statSync, writeFileSync } from 'node:fs'
+
+/** Files that only the service's own user may read and write, whatever the umask, and however they were made before. */
+
+const mode = 0o600
+
+/**
+ * Takes the rights of everybody else away from a file. What is not there is made where `create` says so.
+ * A file of another user's keeps its rights, with a warning.
+ */
+export function makePrivate(file: string, { create = false } = {}): void {
+  if (create) closeSync(openSync(file, 'a', mode))
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found || (found.mode & 0o777) === mode) return
+  try {
+    chmodSync(file, mode)
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EPERM') throw error
+    process.emitWarning(`${file} belongs to another user, and its mode is ${(found.mode & 0o777).toString(8)} where it should be 600`)
+  }
+}
+
+/** Writes a file through a second one, so that a crash leaves the old contents or the new. */
+export function writePrivate(file: string, contents: string): void {
+  const next = `${file}.new`
+  makePrivate(next, { create: true })
+  writeFileSync(next, contents)
+  renameSync(next, file)
+}
