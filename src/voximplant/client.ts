@@ -628,7 +628,11 @@ export const decoded = (
   drift: Drift
 ): Record<string, unknown> => decodeExactly(read(raw, method, answers, safe, partial), raw.text, decode, drift) as Record<string, unknown>
 
-/** The answer's JSON object when the upstream did what it was asked; throws otherwise. */
+/**
+ * The answer's JSON object when the upstream did what it was asked; throws Refusal or Problem otherwise. After a change, only the API's own
+ * error document means that nothing was done: proxies answer 429 and 503 also when the connection broke after the request was forwarded.
+ * @param safe nothing was changed: a read, or a call that was not sent to its end
+ */
 export function read(
   { status, headers, text }: RawAnswer,
   method: string,
@@ -640,16 +644,17 @@ export function read(
   const retryAfter = seconds === undefined ? undefined : String(seconds)
   const answer = parse(text)
   const refusal = refusalIn(answer, retryAfter)
-  if (refusal && !(partial && status === 200 && holdsSomething(answer?.result))) throw refusal
-  if (status === 429)
+  const carriesData = partial && status === 200 && holdsSomething(answer?.result)
+  if (refusal && !carriesData && (safe || isErrorDocument(answer))) throw refusal
+  if (safe && status === 429)
     throw new Problem('rate-limited', `The upstream takes no more ${method} calls for now.`, {
       headers: { 'retry-after': retryAfter ?? '1' }
     })
-  if (status === 503)
+  if (safe && status === 503)
     throw new Problem('upstream-unavailable', `The upstream is not available for ${method}.`, {
       headers: { 'retry-after': retryAfter ?? '1' }
     })
-  if (status === 200 && answer && answers.some(field => field in answer)) return answer
+  if (status === 200 && (!refusal || carriesData) && answer && answers.some(field => field in answer)) return answer
   const what = status === 200 ? `answered ${method} with something that is no answer of its API` : `answered ${method} with HTTP ${status}`
   if (!safe) throw new Problem('outcome-unknown', `The upstream ${what}. It is not sent again; look whether it had its effect.`)
   throw new Problem(status >= 500 ? 'upstream-fault' : 'upstream-answer-invalid', `The upstream ${what}.`)
@@ -679,4 +684,10 @@ function errorOf(answer: Record<string, unknown> | undefined): Record<string, un
   const error = answer?.error ?? (Array.isArray(answer?.errors) ? answer.errors[0] : undefined)
   if (error === undefined || error === null || error === false) return undefined
   return typeof error === 'object' ? (error as Record<string, unknown>) : { msg: error }
+}
+
+/** Whether an error is in the form of the API, `{code, msg}`, and so not of something in between that answers JSON too. */
+function isErrorDocument(answer: Record<string, unknown> | undefined): boolean {
+  const { code, msg } = errorOf(answer) ?? {}
+  return /^\d+$/.test(String(code)) && typeof msg === 'string'
 }

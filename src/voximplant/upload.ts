@@ -199,8 +199,8 @@ export async function upload(
   let answer: RawAnswer | undefined
   try {
     answer = await promise
-    if (answer.status === 413) throw new Problem('payload-too-large', 'The upstream takes no file of this size.')
-    const body = decoded(answer, { method, decode, answers, safe: false }, drift)
+    if (answer.status === 413 && !complete) throw new Problem('payload-too-large', 'The upstream takes no file of this size.')
+    const body = decoded(answer, { method, decode, answers, safe: !complete }, drift)
     done(undefined, answer.status)
     return body
   } catch (error) {
