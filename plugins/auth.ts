@@ -9,7 +9,8 @@ import type { Caller } from './tenants.ts'
 const bearer = /^Bearer +([\x21-\x7e]+)$/i
 
 const challenge = { 'www-authenticate': 'Bearer realm="voxgate"' }
-const refused = () =>
+/** The answer to a key that is none of ours. */
+export const refused = () =>
   new Problem('authentication-required', 'Send `Authorization: Bearer vg_...` with a valid API key.', { headers: challenge })
 
 /** Told only to somebody whose key was right, which is why they may know. */
@@ -18,7 +19,8 @@ const ended = {
   'key-revoked': 'This API key is revoked.'
 } as const
 
-function admit(request: FastifyRequest, caller: Caller | undefined): void {
+/** Throws Problem unless the caller may make this request. The child account that it names. */
+function check(request: FastifyRequest, caller: Caller | undefined): number | undefined {
   if (!caller) throw refused()
   if (caller.ended) throw new Problem(caller.ended, ended[caller.ended], { headers: challenge })
   if (!caller.enabled) throw new Problem('tenant-disabled', 'The tenant of this API key is disabled.')
@@ -31,8 +33,12 @@ function admit(request: FastifyRequest, caller: Caller | undefined): void {
       })
   }
   const child = request.headers[childAccountHeader]
-  if (child !== undefined) request.childAccount = childAccountOf(caller, child)
-  request.tenant = caller
+  return child === undefined ? undefined : childAccountOf(caller, child)
+}
+
+function admit(request: FastifyRequest, caller: Caller | undefined): void {
+  request.childAccount = check(request, caller)
+  request.tenant = caller!
 }
 
 /** The header that names a child account, for which a call is then made. */
@@ -53,6 +59,16 @@ export default fp(
   async (app: FastifyInstance) => {
     app.decorateRequest('tenant')
     app.decorateRequest('childAccount', undefined)
+    app.decorateRequest('readmit', function (this: FastifyRequest) {
+      const { tenant } = this
+      const found = app.tenants.again(tenant)
+      if (found === tenant) return
+      // The same key, and by its tenant's immutable id the same tenant.
+      const look = (caller: Caller | undefined) => {
+        check(this, caller?.tenantUid === tenant.tenantUid ? caller : undefined)
+      }
+      return found instanceof Promise ? found.then(look) : look(found)
+    })
     app.addHook('onRequest', (request, reply, next) => {
       const key = bearer.exec(request.headers.authorization ?? '')?.[1]
       // Who tries keys out has nothing looked up any more; keys that are known go on working from the same address.
@@ -81,6 +97,11 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls: the tenant of the API key. */
     tenant: Caller
+    /**
+     * Looks at the caller again, right before a call leaves for it: its key may have been revoked, its tenant disabled or deleted since the request
+     * began. Throws the Problem that a new request would get. Nothing to wait for unless memory cannot tell.
+     */
+    readmit(): void | Promise<void>
     /** The child account that the call is made for; undefined for the tenant's own. */
     childAccount: number | undefined
   }

@@ -12,7 +12,11 @@ import type { Account } from '../src/voximplant/client.ts'
 /** Who calls, and for which tenant: `request.tenant`. */
 export interface Caller {
   tenantId: string
+  /** Never another tenant's, also not that of one that is created again under the same id. */
+  tenantUid: string
   keyId: string
+  /** The same for a key and those that it is rotated to. */
+  lineage: string
   scopes: readonly string[]
   enabled: boolean
   /** The tenant's own settings. */
@@ -33,6 +37,10 @@ export interface Tenants {
   authenticate(key: string): Caller | undefined | Promise<Caller | undefined>
   /** Whether the key's id is, or was of late, one of ours. */
   knows(key: string): boolean
+  /** The caller as it is now; the same object when nothing has changed. A promise only where memory cannot tell. */
+  again(caller: Caller): Caller | undefined | Promise<Caller | undefined>
+  /** The account that a caller's tenant calls with, from memory alone; undefined unless its key is valid, its tenant enabled and still the same one. */
+  standing(caller: Caller): Account | undefined
   /** What to call the upstream with for a tenant; undefined when it has no credentials. */
   account(tenantId: string): Account | undefined | Promise<Account | undefined>
   /** Drops what is cached of a tenant; `onForget` hooks run too. Changes through the store do so by themselves. */
@@ -49,8 +57,6 @@ interface KnownKey extends Caller {
 interface KnownAccount {
   account: Account
   version: number
-  /** When its tenant was made: one that was made anew under the same name counts its versions from the beginning. */
-  createdAt: string
 }
 
 export interface TenantsOptions {
@@ -81,7 +87,9 @@ export default fp(
       return (
         tenant && {
           tenantId: key.tenantId,
+          tenantUid: tenant.uid,
           keyId,
+          lineage: key.lineage,
           scopes: key.scopes,
           enabled: tenant.enabled,
           settings: tenant.settings,
@@ -97,24 +105,29 @@ export default fp(
     const accounts = createCache<KnownAccount>({ source, ttl: cacheTtl, grace: Number.POSITIVE_INFINITY }, async (tenantId, before) => {
       const tenant = await store.tenant(tenantId)
       if (tenant?.credentialVersion === undefined) return undefined
-      const { credentialVersion, createdAt } = tenant
-      if (before?.version === credentialVersion && before.createdAt === createdAt && reaches(before.account, tenant, origin)) return before
+      const { credentialVersion, uid } = tenant
+      // A tenant that was created again under the same id counts its versions from the beginning.
+      if (before?.version === credentialVersion && before.account.tenantUid === uid && reaches(before.account, tenant, origin))
+        return before
       try {
         const stored = await store.account(tenantId)
         if (!stored) return undefined
-        return { account: accountOf({ ...tenant, apiHost: stored.apiHost }, stored.credential, origin), version: stored.version, createdAt }
+        return { account: accountOf({ ...tenant, apiHost: stored.apiHost }, stored.credential, origin), version: stored.version }
       } catch (error) {
         if (error instanceof SealError) app.log.error({ tenant: tenantId, err: error }, 'the credential of a tenant does not open')
         throw error
       }
     })
 
-    const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
+    const judge = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
       if (!known || !sameHash(known.hash, hash)) return undefined
       if (known.revoked) return { ...known, ended: 'key-revoked' }
-      if (Date.now() >= known.until) return { ...known, ended: 'key-expired' }
-      used.key(known.keyId)
-      return known
+      return Date.now() >= known.until ? { ...known, ended: 'key-expired' } : known
+    }
+    const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
+      const caller = judge(known, hash)
+      if (caller && !caller.ended) used.key(caller.keyId)
+      return caller
     }
     const take = (known: KnownAccount | undefined): Account | undefined => {
       if (known) used.credential(known.account.tenantId)
@@ -146,6 +159,17 @@ export default fp(
       knows(key) {
         const parsed = parseKey(key)
         return parsed !== undefined && keys.peek(parsed.keyId) !== undefined
+      },
+      again(caller) {
+        const { keyId, hash } = caller as KnownKey
+        const known = keys.fresh(keyId) ?? keys.get(keyId)
+        return known instanceof Promise ? known.then(value => judge(value, hash)) : judge(known, hash)
+      },
+      standing({ keyId, tenantId, tenantUid }) {
+        const key = keys.peek(keyId)
+        if (!key || key.revoked || !key.enabled || key.tenantUid !== tenantUid || Date.now() >= key.until) return undefined
+        const account = accounts.peek(tenantId)?.account
+        return account?.tenantUid === tenantUid ? account : undefined
       },
       account(tenantId) {
         const found = accounts.get(tenantId)

@@ -261,7 +261,11 @@ t.test('effects are counted, whether their answer arrives or not', async t => {
   t.match(marked.get('chaos-lost'), { effects: 2, attempts: [{ effect: true, fate: 'cut', fault: 'reset' }, { fate: 'cut' }] })
   t.match(marked.get('chaos-never'), { effects: 0, attempts: [{ effect: false, fate: 'cut' }] })
   t.match(marked.get('chaos-refused'), { effects: 0, attempts: [{ fate: 'refused' }] })
-  t.match(marked.get('chaos-proxied'), { effects: 2, attempts: [{ fate: 'cut' }, { fate: 'cut' }] }, 'a bare status says nothing of the effect')
+  t.match(
+    marked.get('chaos-proxied'),
+    { effects: 2, attempts: [{ fate: 'cut' }, { fate: 'cut' }] },
+    'a bare status says nothing of the effect'
+  )
   t.match({ effects, requests, faults }, { effects: 5, requests: 7, faults: { reset: 3, status: 2, refusal: 1 } })
 })
 

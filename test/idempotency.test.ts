@@ -811,7 +811,7 @@ onEveryDatabase(t, 'a tenant that is deleted while its call is under way', async
   const records = createIdempotency(store, { ttl: 60_000, lease: 60_000 })
   const claim = async (tenantId: string) => {
     await store.by(tester).createTenant({ tenantId, name: 'x', accountId: 1 })
-    const begun = await records.claim({ tenantId, keyId: 'k', operation: 'sendSms', key: 'k' }, undefined)
+    const begun = await records.claim({ tenantId, keyId: 'k', lineage: 'k', operation: 'sendSms', key: 'k' }, undefined)
     if (!('attempt' in begun)) throw new Error('it is taken')
     await begun.attempt.sending(undefined)
     return begun.attempt

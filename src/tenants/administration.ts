@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
 import { writeEntry } from './audit.ts'
@@ -132,13 +133,15 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
   const insertKey = async (
     transaction: Transaction<Tables>,
     tenantId: string,
-    { name, scopes, expiresAt, childAccounts, allowedCidrs }: NewKey
+    { name, scopes, expiresAt, childAccounts, allowedCidrs }: NewKey,
+    lineage?: string
   ): Promise<{ key: string; keyId: string }> => {
     const { key, keyId, hash } = createKey()
     await transaction
       .insertInto('api_keys')
       .values({
         key_id: keyId,
+        lineage: lineage ?? keyId,
         tenant_id: tenantId,
         name,
         hash: hash.toString('base64url'),
@@ -161,6 +164,7 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
       const at = now()
       const row: Tables['tenants'] = {
         tenant_id: tenantId,
+        uid: randomUUID(),
         name,
         enabled: 1,
         account_id: accountId,
@@ -325,10 +329,12 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
         if (old.revokedAt !== undefined || old.rotatedTo !== undefined || until <= at)
           throw new StoreRefusal('key-ended', `the key ${keyId} is revoked, rotated or expired already`)
         const lifetime = until - Date.parse(old.createdAt)
-        const made = await insertKey(transaction, old.tenantId, {
-          ...old,
-          expiresAt: expiresAt ?? (Number.isFinite(lifetime) ? new Date(at + lifetime).toISOString() : undefined)
-        })
+        const made = await insertKey(
+          transaction,
+          old.tenantId,
+          { ...old, expiresAt: expiresAt ?? (Number.isFinite(lifetime) ? new Date(at + lifetime).toISOString() : undefined) },
+          old.lineage
+        )
         await transaction
           .updateTable('api_keys')
           .set({ rotated_to: made.keyId, expires_at: new Date(Math.min(until, at + graceSeconds * 1000)).toISOString() })

@@ -18,7 +18,7 @@ export type State = 'started' | 'sent' | 'done' | 'unknown'
 
 interface Row {
   id: string
-  /** The hash of tenant, API key, operation and the caller's key, which is kept nowhere. */
+  /** The hash of tenant, lineage of the API key, operation and the caller's key, which is kept nowhere. */
   slot: string
   tenant_id: string
   key_id: string
@@ -40,8 +40,10 @@ interface Tables {
 /** Whose request it is, what it calls, and the caller's name for it. */
 export interface Claim {
   tenantId: string
-  /** The API key's id. */
+  /** The API key's id, for people. */
   keyId: string
+  /** What the API key has in common with those that it is rotated to. */
+  lineage: string
   operation: string
   key: string
 }
@@ -118,8 +120,8 @@ const largestPage = 1000
 /** Who owns what an operator has settled: no process. */
 const settled = 'settled'
 
-const slotOf = ({ tenantId, keyId, operation, key }: Claim): string =>
-  hash('sha256', JSON.stringify([tenantId, keyId, operation, key]), 'base64url')
+const slotOf = ({ tenantId, lineage, operation, key }: Claim): string =>
+  hash('sha256', JSON.stringify([tenantId, lineage, operation, key]), 'base64url')
 
 /** An answer belongs to its record and to the request that it answers. */
 const placeOf = (row: Pick<Row, 'tenant_id' | 'id' | 'slot' | 'fingerprint'>): Place => [

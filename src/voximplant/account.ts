@@ -4,7 +4,7 @@ import type { Account, Credential } from './client.ts'
 /** Whom calls are made for: tenants, and the child accounts of their accounts. */
 
 /** How a tenant reaches the upstream. */
-type Reach = Pick<Tenant, 'tenantId' | 'apiHost' | 'settings'>
+type Reach = Pick<Tenant, 'tenantId' | 'uid' | 'apiHost' | 'settings'>
 
 const originOf = ({ apiHost }: Reach, origin: string): string => (apiHost ? `https://${apiHost}` : origin)
 
@@ -14,6 +14,7 @@ const headersOf = ({ settings: { defaultHeaders } }: Reach): Record<string, stri
 /** A tenant's account. @param origin the upstream for tenants without a host of their own */
 export const accountOf = (tenant: Reach, credential: Credential, origin: string): Account => ({
   tenantId: tenant.tenantId,
+  tenantUid: tenant.uid,
   origin: originOf(tenant, origin),
   credential,
   headers: headersOf(tenant)
