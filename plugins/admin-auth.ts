@@ -36,7 +36,7 @@ export default fp(
     app.addHook('onRequest', (request, _reply, next) => {
       const { authorization } = request.headers
       const source = sourceOf(request.ip)
-      const now = Date.now()
+      const now = performance.now()
       const wait = throttle.wait(source, now)
       if (wait > 0)
         return next(

@@ -72,6 +72,8 @@ const keyGrace = 60_000
 /** How often last uses are written, and how often secrets are looked for that have to go, in milliseconds. */
 const flushInterval = 5_000
 const sweepInterval = 60_000
+/** How often the database's clock is compared with, in milliseconds. */
+const syncInterval = 30_000
 
 /** `app.tenants`: the store behind a small cache that changes reach, and that serves on while the database is away. */
 export default fp(
@@ -122,7 +124,7 @@ export default fp(
     const judge = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
       if (!known || !sameHash(known.hash, hash)) return undefined
       if (known.revoked) return { ...known, ended: 'key-revoked' }
-      return Date.now() >= known.until ? { ...known, ended: 'key-expired' } : known
+      return store.clock.now() >= known.until ? { ...known, ended: 'key-expired' } : known
     }
     const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
       const caller = judge(known, hash)
@@ -167,7 +169,7 @@ export default fp(
       },
       standing({ keyId, tenantId, tenantUid }) {
         const key = keys.peek(keyId)
-        if (!key || key.revoked || !key.enabled || key.tenantUid !== tenantUid || Date.now() >= key.until) return undefined
+        if (!key || key.revoked || !key.enabled || key.tenantUid !== tenantUid || store.clock.now() >= key.until) return undefined
         const account = accounts.peek(tenantId)?.account
         return account?.tenantUid === tenantUid ? account : undefined
       },
@@ -183,7 +185,12 @@ export default fp(
 
     const flush = () => used.flush().catch(error => app.log.debug({ err: error }, 'last uses could not be written'))
     const sweep = () => store.sweep().catch(error => app.log.warn({ err: error }, 'replaced credentials could not be destroyed'))
-    const timers = [setInterval(flush, flushInterval).unref(), setInterval(sweep, sweepInterval).unref()]
+    const sync = () => store.clock.sync().catch(error => app.log.debug({ err: error }, "the database's clock could not be read"))
+    const timers = [
+      setInterval(sync, syncInterval).unref(),
+      setInterval(flush, flushInterval).unref(),
+      setInterval(sweep, sweepInterval).unref()
+    ]
     await sweep()
     app.addHook('onClose', async () => {
       for (const timer of timers) clearInterval(timer)

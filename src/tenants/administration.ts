@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
 import { writeEntry } from './audit.ts'
 import type { ChangeFeed, Changes } from './changes.ts'
+import type { Clock } from './clock.ts'
 import { createKey } from './keys.ts'
 import {
   type Actor,
@@ -61,9 +62,8 @@ export interface AdministrationContext {
   dataKeys: DataKeys
   changes: Changes
   feed: ChangeFeed | undefined
+  clock: Clock
 }
-
-const now = (): string => new Date().toISOString()
 
 const noTenant = (tenantId: string) => new StoreRefusal('tenant-missing', `there is no tenant ${tenantId}`)
 const noKey = (keyId: string) => new StoreRefusal('key-missing', `there is no key ${keyId}`)
@@ -76,7 +76,8 @@ interface Effect<T> {
 }
 
 /** Makes changes on somebody's behalf. */
-export function administer({ database, vault, dataKeys, changes, feed }: AdministrationContext, actor: Actor): Administration {
+export function administer({ database, vault, dataKeys, changes, feed, clock }: AdministrationContext, actor: Actor): Administration {
+  const now = (): string => new Date(clock.now()).toISOString()
   const change = async <T>(act: (transaction: Transaction<Tables>) => Promise<Effect<T>>): Promise<T> => {
     const effect = await database.transaction().execute(async transaction => {
       const { result, entry, change } = await act(transaction)
@@ -324,7 +325,7 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
           .executeTakeFirst()
         if (!row) throw noKey(keyId)
         const old: ApiKey = keyOf(row)
-        const at = Date.now()
+        const at = clock.now()
         const until = old.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(old.expiresAt)
         if (old.revokedAt !== undefined || old.rotatedTo !== undefined || until <= at)
           throw new StoreRefusal('key-ended', `the key ${keyId} is revoked, rotated or expired already`)

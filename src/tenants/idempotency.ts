@@ -150,14 +150,17 @@ interface Held {
 }
 
 /** The records in a store's database. */
-export function createIdempotency(store: Pick<Store, 'database' | 'seal' | 'open'>, { ttl, lease }: IdempotencyOptions): Idempotency {
+export function createIdempotency(
+  store: Pick<Store, 'database' | 'seal' | 'open' | 'clock'>,
+  { ttl, lease }: IdempotencyOptions
+): Idempotency {
   const database = store.database as unknown as Kysely<Tables>
   const held = new Map<string, Held>()
   let waiting: (() => void)[] = []
   let renewing = false
   const process = randomUUID()
   let attempts = 0
-  const inFuture = (ms: number): string => new Date(Date.now() + ms).toISOString()
+  const inFuture = (ms: number): string => new Date(store.clock.now() + ms).toISOString()
   const now = (): string => inFuture(0)
 
   const sealAnswer = (row: Pick<Row, 'tenant_id' | 'id' | 'slot' | 'fingerprint'>, answer: Answer): Promise<string> =>

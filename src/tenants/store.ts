@@ -4,6 +4,7 @@ import type { Credential } from '../voximplant/client.ts'
 import { type Administration, administer } from './administration.ts'
 import { readEntries, settleEntry, writeEntry } from './audit.ts'
 import { type ChangeFeed, createChanges } from './changes.ts'
+import { type Clock, databaseClock } from './clock.ts'
 import { migrations } from './migrations.ts'
 import {
   type Actor,
@@ -62,6 +63,8 @@ export interface Store {
   /** Throws when the database does not answer, and WrongMasterKey when the master key was rotated away. */
   ping(): Promise<void>
   close(): Promise<void>
+  /** The database's clock: by it records and keys expire. */
+  clock: Clock
   /** For rooms that keep tables of their own. */
   database: Kysely<Tables>
 }
@@ -82,11 +85,11 @@ export async function openStore(dialect: StoreDialect, vault: Vault): Promise<St
     const { error } = await new Migrator({ db: database, provider: { getMigrations: async () => migrations(vault) } }).migrateToLatest()
     if (error) throw error
     await checkMasterKeys(database, vault)
+    return createStore(database, vault, dialect.feed, await databaseClock(database as unknown as Kysely<unknown>))
   } catch (error) {
     await database.destroy()
     throw error instanceof SealError ? new WrongMasterKey() : error
   }
-  return createStore(database, vault, dialect.feed)
 }
 
 /** Everything in the database must be wrapped by master keys that are known here; only then is the current one added to them. */
@@ -116,7 +119,7 @@ async function checkMasterKeys(database: Kysely<Tables>, vault: Vault): Promise<
   })
 }
 
-function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | undefined): Store {
+function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | undefined, clock: Clock): Store {
   const dataKeys = createDataKeys(vault)
   const changes = createChanges(feed)
   /** Data keys by tenant, for `seal` and `open`. */
@@ -128,12 +131,12 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
 
   const dataKeyOf = async (tenantId: string): Promise<Buffer> => {
     const known = lately.get(tenantId)
-    if (known && Date.now() < known.until) return known.key
+    if (known && performance.now() < known.until) return known.key
     const row = await database.selectFrom('tenants').select('data_key').where('tenant_id', '=', tenantId).executeTakeFirst()
     if (!row) throw new StoreRefusal('tenant-missing', `there is no tenant ${tenantId}`)
     const key = await dataKeys.open(tenantId, row.data_key)
     if (lately.size >= 10_000) lately.clear()
-    lately.set(tenantId, { key, until: Date.now() + dataKeyLife })
+    lately.set(tenantId, { key, until: performance.now() + dataKeyLife })
     return key
   }
 
@@ -205,7 +208,7 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
   }
 
   return {
-    by: actor => administer({ database, vault, dataKeys, changes, feed }, actor),
+    by: actor => administer({ database, vault, dataKeys, changes, feed, clock }, actor),
     async tenant(tenantId) {
       const row = await database.selectFrom('tenants').selectAll().where('tenant_id', '=', tenantId).executeTakeFirst()
       return row && tenantOf(row)
@@ -254,7 +257,7 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
     touchKeys: keys => touch({ keys }),
     sweep: () =>
       database.transaction().execute(async transaction => {
-        const now = Date.now()
+        const now = clock.now()
         const destroyed = await transaction
           .updateTable('credentials')
           .set({ sealed: '', destroyed_at: new Date(now).toISOString() })
@@ -296,6 +299,7 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
       await database.destroy()
       await vault.close()
     },
+    clock,
     database
   }
 }

@@ -16,7 +16,7 @@ interface Call {
 
 async function start(t: Test, env: Record<string, string> = {}) {
   const calls: Call[] = []
-  let behave = ({ response }: Call) => void response.end('{"result":1,"skill_id":7,"message_id":7,"list_id":7}')
+  let behave: (call: Call) => unknown = ({ response }) => response.end('{"result":1,"skill_id":7,"message_id":7,"list_id":7}')
   const { origin } = await startStub(t, ({ form, body, response }) => {
     const call = { form, body, response }
     calls.push(call)
