@@ -275,8 +275,7 @@ export function accepted(ids: TProperties, location: string, { inResult = false 
     answer: answerOf(inResult ? { result: ids[name]! } : { result: passedOn('An acknowledgement, or data.'), ...ids }),
     read({ result, ...beside }, { input, base }) {
       const body = addBeside(inResult ? { [name]: result } : dataIn(result), beside)
-      if (body[name] === undefined)
-        throw new Problem('upstream-answer-invalid', 'The upstream did not return the id of the report.')
+      if (body[name] === undefined) throw new Problem('upstream-answer-invalid', 'The upstream did not return the id of the report.')
       return { body, headers: { location: base + locationOf(location, { ...input, ...body }) } }
     }
   }

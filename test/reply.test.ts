@@ -8,7 +8,8 @@ import { startService } from './support.ts'
 /** What becomes of answers that say that a change was made, but not what it made. */
 
 const makers = operations.filter(({ endpoint }) => endpoint.reply.kind === 'created' || endpoint.reply.kind === 'accepted')
-const hasId = ({ endpoint }: (typeof operations)[number]) => Object.keys(endpoint.reply.body?.properties ?? {}).length > 0
+// Documented responses of some lack the id.
+const hasId = ({ endpoint }: (typeof operations)[number]) => (endpoint.reply.body?.required ?? []).length > 0
 
 t.test('a creation whose answer lacks its id is outcome-unknown, for every operation that creates something', async t => {
   let calls = 0
@@ -33,8 +34,8 @@ t.test('a creation whose answer lacks its id is outcome-unknown, for every opera
       const before = calls
       const first = await service.call(method, url, body, { headers })
       if (!hasId(operation)) {
-        t.equal(first.status, 201, `${what} has no id to lack`)
-        t.notMatch(first.headers.location, /undefined/)
+        t.equal(first.status, 201, `${what} need not have an id`)
+        t.notMatch(String(first.headers.location ?? ''), /undefined/)
         continue
       }
       lacking++
