@@ -7,6 +7,8 @@ import { startService } from './support.ts'
 
 /** What becomes of answers that say that a change was made, but not what it made. */
 
+t.setTimeout(300_000)
+
 const makers = operations.filter(({ endpoint }) => endpoint.reply.kind === 'created' || endpoint.reply.kind === 'accepted')
 // Documented responses of some lack the id.
 const hasId = ({ endpoint }: (typeof operations)[number]) => (endpoint.reply.body?.required ?? []).length > 0

@@ -8,6 +8,8 @@ import { allScopes, startService, tester } from '../support.ts'
 
 /** Callers that may not call any more when their call is about to leave. */
 
+t.setTimeout(300_000)
+
 interface Call {
   form: URLSearchParams
   body: string
