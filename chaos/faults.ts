@@ -161,9 +161,8 @@ export function randomOf(text: string): () => number {
   }
 }
 
-/** The upstream's word that it did nothing: no effect, whatever a rule says. */
-const refuses = (fault: Fault): boolean =>
-  fault.kind === 'refusal' || (fault.kind === 'status' && (fault.status === 429 || fault.status === 503 || fault.status < 500))
+/** The upstream's own error document means that nothing was done: no effect, whatever a rule says. A bare HTTP status may come of a proxy. */
+const refuses = (fault: Fault): boolean => fault.kind === 'refusal'
 
 const applies = (rule: Rule, { stage, method, safe, account, time }: Occasion): boolean => {
   if (connectionKinds.has(rule.fault.kind) !== (stage === 'connection')) return false

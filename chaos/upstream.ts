@@ -286,7 +286,7 @@ export async function startChaos({
     const { ending } = verdict
     attempt.fault = ending?.kind ?? verdict.gentle[0]?.kind
     response.once('close', () => {
-      const told = ending?.kind === 'refusal' || (ending?.kind === 'status' && (ending.status === 429 || ending.status === 503))
+      const told = ending?.kind === 'refusal'
       const proper = !ending || ending.kind === 'second-answer' || ending.kind === 'drip'
       attempt.fate = !response.writableFinished ? 'cut' : told ? 'refused' : proper ? 'whole' : 'cut'
     })

@@ -44,7 +44,7 @@ export default fp(
     app.addHook('onRequest', (request, reply, next) => {
       const { authorization } = request.headers
       const source = subnetOf(request.callerAddress)
-      const now = Date.now()
+      const now = performance.now()
       const wait = throttle.wait(source, now)
       if (wait > 0)
         return next(

@@ -8,7 +8,8 @@ import { invalid } from '../src/validation.ts'
 import type { Caller } from './tenants.ts'
 
 const challenge = { 'www-authenticate': 'Bearer realm="voxgate"' }
-const refused = () =>
+/** The answer to a key that is none of ours. */
+export const refused = () =>
   new Problem('authentication-required', 'Send `Authorization: Bearer vg_...` with a valid API key.', { headers: challenge })
 
 /** Told only to somebody whose key was right, which is why they may know. */
@@ -17,10 +18,9 @@ const ended = {
   'key-revoked': 'This API key is revoked.'
 } as const
 
-function admit(request: FastifyRequest, caller: Caller | undefined): void {
+/** Throws Problem unless the caller may make this request. The child account that it names. */
+function check(request: FastifyRequest, caller: Caller | undefined): number | undefined {
   if (!caller) throw refused()
-  // Also of a request that is refused: it is counted and logged for the tenant.
-  request.tenant = caller
   if (caller.ended) throw new Problem(caller.ended, ended[caller.ended], { headers: challenge })
   if (!caller.enabled) throw new Problem('tenant-disabled', 'The tenant of this API key is disabled.')
   if (caller.networks.some(networks => !networks(request.callerAddress)))
@@ -32,7 +32,13 @@ function admit(request: FastifyRequest, caller: Caller | undefined): void {
       })
   }
   const child = request.headers[childAccountHeader]
-  if (child !== undefined) request.childAccount = childAccountOf(caller, child)
+  return child === undefined ? undefined : childAccountOf(caller, child)
+}
+
+function admit(request: FastifyRequest, caller: Caller | undefined): void {
+  // Also of a request that is refused: it is counted and logged for the tenant.
+  if (caller) request.tenant = caller
+  request.childAccount = check(request, caller)
 }
 
 /** The header that names a child account, for which a call is then made. */
@@ -53,6 +59,16 @@ export default fp(
   async (app: FastifyInstance) => {
     app.decorateRequest('tenant')
     app.decorateRequest('childAccount', undefined)
+    app.decorateRequest('readmit', function (this: FastifyRequest) {
+      const { tenant } = this
+      const found = app.tenants.again(tenant)
+      if (found === tenant) return
+      // The same key, and by its tenant's immutable id the same tenant.
+      const look = (caller: Caller | undefined) => {
+        check(this, caller?.tenantUid === tenant.tenantUid ? caller : undefined)
+      }
+      return found instanceof Promise ? found.then(look) : look(found)
+    })
     app.addHook('onRequest', (request, reply, next) => {
       const refuse = (error: unknown) => (error instanceof Problem ? app.limits.refuse(request, reply, error, next) : next(error as Error))
       try {
@@ -76,6 +92,11 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls: the tenant of the API key. */
     tenant: Caller
+    /**
+     * Looks at the caller again, right before a call leaves for it: its key may have been revoked, its tenant disabled or deleted since the request
+     * began. Throws the Problem that a new request would get. Nothing to wait for unless memory cannot tell.
+     */
+    readmit(): void | Promise<void>
     /** The child account that the call is made for; undefined for the tenant's own. */
     childAccount: number | undefined
   }

@@ -137,13 +137,15 @@ export default fp(
     }
 
     const once = async (request: FastifyRequest, reply: FastifyReply, operation: Operation, header: string, run: () => unknown) => {
-      const { tenantId, keyId } = request.tenant
+      const { tenantId, keyId, lineage } = request.tenant
       let fingerprint: string | undefined
       const note = (...parts: unknown[]) => {
         fingerprint = fingerprintOf(request.headers['voxgate-child-account'] ?? null, request.params, ...parts)
       }
       if (!operation.upload) note(request.query, request.body ?? null)
-      const begun = await stored(records.claim({ tenantId, keyId, operation: operation.id, key: readKey(header) }, fingerprint))
+      // A body may have taken its time to come: nothing is claimed, or repeated, for a caller that may not call any more.
+      await request.readmit()
+      const begun = await stored(records.claim({ tenantId, keyId, lineage, operation: operation.id, key: readKey(header) }, fingerprint))
       if ('known' in begun) {
         if (operation.upload && begun.known.fingerprint !== undefined) {
           request.attempt = { repeated: true, note, sending: () => Promise.reject(inFlight()) }

@@ -108,13 +108,14 @@ export default fp(
       return party
     }
     /** A key and its tenant. The tenant's own rate is also that of each of its keys: one key may use all of it. */
-    const ofCaller = ({ keyId, tenantId, settings }: Caller): Party => {
+    const ofCaller = ({ keyId, lineage, tenantId, settings }: Caller): Party => {
       const own = settings.rateLimit
       const known = parties.get(keyId)
       // Settings that were read again are another object: they hold from here on.
       if (known && known.own === own) return known
       return partyOf(keyId, own, [
-        ['key', keyId, own ?? options.key],
+        // A key and the one that it is rotated to share a bucket, or the grace would double the rate.
+        ['key', lineage, own ?? options.key],
         ['tenant', tenantId, own ?? options.tenant]
       ])
     }

@@ -13,7 +13,11 @@ import type { Account } from '../src/voximplant/client.ts'
 /** Who calls, and for which tenant: `request.tenant`. */
 export interface Caller {
   tenantId: string
+  /** Never another tenant's, also not that of one that is created again under the same id. */
+  tenantUid: string
   keyId: string
+  /** The same for a key and those that it is rotated to. */
+  lineage: string
   scopes: readonly string[]
   enabled: boolean
   /** The tenant's own settings. */
@@ -38,6 +42,10 @@ export interface Tenants {
   /** The caller of a key that is in memory and works from this address; asks no database. */
   cachedCaller(key: string | undefined, address: string): Caller | undefined
   readonly lookups: LookupCounts
+  /** The caller as it is now; the same object when nothing has changed. A promise only where memory cannot tell. */
+  again(caller: Caller): Caller | undefined | Promise<Caller | undefined>
+  /** The account that a caller's tenant calls with, from memory alone; undefined unless its key is valid, its tenant enabled and still the same one. */
+  standing(caller: Caller): Account | undefined
   /** What to call the upstream with for a tenant; undefined when it has no credentials. */
   account(tenantId: string): Account | undefined | Promise<Account | undefined>
   /** Drops what is cached of a tenant; `onForget` hooks run too. Changes through the store do so by themselves. */
@@ -54,8 +62,6 @@ interface KnownKey extends Caller {
 interface KnownAccount {
   account: Account
   version: number
-  /** When its tenant was made: one that was made anew under the same name counts its versions from the beginning. */
-  createdAt: string
 }
 
 export interface TenantsOptions {
@@ -79,6 +85,8 @@ const keyGrace = 60_000
 /** How often last uses are written, and how often secrets are looked for that have to go, in milliseconds. */
 const flushInterval = 5_000
 const sweepInterval = 60_000
+/** How often the database's clock is compared with, in milliseconds. */
+const syncInterval = 30_000
 
 /** `app.tenants`: the store behind a small cache that changes reach, and that serves on while the database is away. */
 export default fp(
@@ -95,7 +103,9 @@ export default fp(
       return (
         tenant && {
           tenantId: key.tenantId,
+          tenantUid: tenant.uid,
           keyId,
+          lineage: key.lineage,
           scopes: key.scopes,
           enabled: tenant.enabled,
           settings: tenant.settings,
@@ -111,27 +121,32 @@ export default fp(
     const accounts = createCache<KnownAccount>({ source, ttl: cacheTtl, grace: Number.POSITIVE_INFINITY }, async (tenantId, before) => {
       const tenant = await store.tenant(tenantId)
       if (tenant?.credentialVersion === undefined) return undefined
-      const { credentialVersion, createdAt } = tenant
-      if (before?.version === credentialVersion && before.createdAt === createdAt && reaches(before.account, tenant, origin)) return before
+      const { credentialVersion, uid } = tenant
+      // A tenant that was created again under the same id counts its versions from the beginning.
+      if (before?.version === credentialVersion && before.account.tenantUid === uid && reaches(before.account, tenant, origin))
+        return before
       try {
         const stored = await store.account(tenantId)
         if (!stored) return undefined
         const { apiHost, defaultHeaders, credential, version } = stored
         // What leaves with a secret is what was proven with it, not what was read beside it.
         const settings = { ...tenant.settings, defaultHeaders }
-        return { account: accountOf({ tenantId, apiHost, settings }, credential, origin), version, createdAt }
+        return { account: accountOf({ ...tenant, apiHost, settings }, credential, origin), version }
       } catch (error) {
         if (error instanceof SealError) app.log.error({ tenant: tenantId, err: error }, 'the credential of a tenant does not open')
         throw error
       }
     })
 
-    const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
+    const judge = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
       if (!known || !sameHash(known.hash, hash)) return undefined
       if (known.revoked) return { ...known, ended: 'key-revoked' }
-      if (Date.now() >= known.until) return { ...known, ended: 'key-expired' }
-      used.key(known.keyId)
-      return known
+      return store.clock.now() >= known.until ? { ...known, ended: 'key-expired' } : known
+    }
+    const admit = (known: KnownKey | undefined, hash: Buffer): Caller | undefined => {
+      const caller = judge(known, hash)
+      if (caller && !caller.ended) used.key(caller.keyId)
+      return caller
     }
     const take = (known: KnownAccount | undefined): Account | undefined => {
       if (known) used.credential(known.account.tenantId)
@@ -171,8 +186,19 @@ export default fp(
       cachedCaller(key, address) {
         const parsed = key === undefined ? undefined : parseKey(key)
         const cached = parsed && keys.peek(parsed.keyId)
-        if (!cached || cached.revoked || !cached.enabled || Date.now() >= cached.until) return undefined
+        if (!cached || cached.revoked || !cached.enabled || store.clock.now() >= cached.until) return undefined
         return sameHash(cached.hash, parsed.hash) && cached.networks.every(networks => networks(address)) ? cached : undefined
+      },
+      again(caller) {
+        const { keyId, hash } = caller as KnownKey
+        const known = keys.fresh(keyId) ?? keys.get(keyId)
+        return known instanceof Promise ? known.then(value => judge(value, hash)) : judge(known, hash)
+      },
+      standing({ keyId, tenantId, tenantUid }) {
+        const key = keys.peek(keyId)
+        if (!key || key.revoked || !key.enabled || key.tenantUid !== tenantUid || store.clock.now() >= key.until) return undefined
+        const account = accounts.peek(tenantId)?.account
+        return account?.tenantUid === tenantUid ? account : undefined
       },
       account(tenantId) {
         const found = accounts.get(tenantId)
@@ -186,7 +212,12 @@ export default fp(
 
     const flush = () => used.flush().catch(error => app.log.debug({ err: error }, 'last uses could not be written'))
     const sweep = () => store.sweep().catch(error => app.log.warn({ err: error }, 'replaced credentials could not be destroyed'))
-    const timers = [setInterval(flush, flushInterval).unref(), setInterval(sweep, sweepInterval).unref()]
+    const sync = () => store.clock.sync().catch(error => app.log.debug({ err: error }, "the database's clock could not be read"))
+    const timers = [
+      setInterval(sync, syncInterval).unref(),
+      setInterval(flush, flushInterval).unref(),
+      setInterval(sweep, sweepInterval).unref()
+    ]
     await sweep()
     app.addHook('onClose', async () => {
       for (const timer of timers) clearInterval(timer)

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Operation } from '../src/endpoint.ts'
+import { type Operation, readReply } from '../src/endpoint.ts'
 import { hashing } from '../src/idempotency.ts'
 import { Problem, type Violation } from '../src/problem.ts'
 import type { UploadPlan } from '../src/upload.ts'
@@ -41,7 +41,7 @@ export default async function uploads(app: FastifyInstance, { operations, base, 
 
   for (const operation of operations) {
     const { endpoint, method, url, schema } = operation
-    const { status, read } = endpoint.reply
+    const { status } = endpoint.reply
     const plan = operation.upload!
     const readers: Record<string, Read> = { 'multipart/form-data': readParts, [plan.declared.type]: readRaw, 'application/json': readRows }
     const handler = async (request: FastifyRequest, reply: FastifyReply) => {
@@ -56,7 +56,7 @@ export default async function uploads(app: FastifyInstance, { operations, base, 
         // A repeated request is only read, to be compared with the first.
         if (request.attempt?.repeated) return await readToEnd(upload)
         const answer = await request.upload(operation, upload, reply)
-        const { body, headers } = read(answer, { input: upload.input, url: request.url, base })
+        const { body, headers } = readReply(operation, answer, { input: upload.input, url: request.url, base })
         if (headers) reply.headers(headers)
         reply.code(status)
         return body

@@ -6,13 +6,23 @@ import type { Answer } from '../src/reply.ts'
 import { findTracer } from '../src/tracing.ts'
 import { invalid } from '../src/validation.ts'
 import { childOf } from '../src/voximplant/account.ts'
-import { type Account, type Client, type ClientCounts, type ClientOptions, createClient, Refusal } from '../src/voximplant/client.ts'
+import {
+  type Account,
+  type Client,
+  type ClientCounts,
+  type ClientOptions,
+  Cut,
+  createClient,
+  type Permit,
+  Refusal
+} from '../src/voximplant/client.ts'
 import { type Download, download } from '../src/voximplant/download.ts'
 import { meaningOf } from '../src/voximplant/errors.ts'
 import { createGate, type Gate, type GateOptions, type Lane } from '../src/voximplant/gate.ts'
 import { redact } from '../src/voximplant/redact.ts'
 import { type FilePart, upload } from '../src/voximplant/upload.ts'
 import { Unencodable } from '../src/voximplant/wire.ts'
+import { refused } from './auth.ts'
 
 export interface VoximplantOptions {
   client: Omit<ClientOptions, 'drift' | 'tracer' | 'onBreaker'>
@@ -81,12 +91,42 @@ export default fp(
       return turn === undefined ? lane : turn.then(() => lane)
     }
 
+    const found = (request: FastifyRequest): Account | Promise<Account> => {
+      const account = app.tenants.account(request.tenant.tenantId)
+      return account instanceof Promise ? account.then(now => calledFor(request, now)) : calledFor(request, account)
+    }
+    /** What a request calls with now. Throws Problem when its caller may not call any more. */
+    const accountFor = (request: FastifyRequest): Account | Promise<Account> => {
+      const readmitted = request.readmit()
+      return readmitted ? readmitted.then(() => found(request)) : found(request)
+    }
+    /** @param using told of the account each time */
+    const permitOf = (request: FastifyRequest, using: (account: Account) => void): Permit => {
+      const tell = (account: Account) => {
+        using(account)
+        return account
+      }
+      return {
+        account() {
+          const account = accountFor(request)
+          return account instanceof Promise ? account.then(tell) : tell(account)
+        },
+        holds(account) {
+          const standing = app.tenants.standing(request.tenant)
+          return standing !== undefined && calledFor(request, standing) === account
+        }
+      }
+    }
+
     app.decorateRequest(
       'voximplant',
       async function (this: FastifyRequest, operation: Operation, input: Record<string, unknown>, encoded?: string): Promise<Answer> {
         const form = encoded ?? encode(operation, input)
-        const found = app.tenants.account(this.tenant.tenantId)
-        const account = calledFor(this, found instanceof Promise ? await found : found)
+        const found = accountFor(this)
+        let account = found instanceof Promise ? await found : found
+        const permit = permitOf(this, now => {
+          account = now
+        })
         const entered = enter(this, operation, account)
         const lane = entered instanceof Promise ? await entered : entered
         try {
@@ -101,7 +141,8 @@ export default fp(
             retry: operation.class.retry,
             timeout: operation.class.startsSession ? options.sessionTimeout : undefined,
             journey: this.journey,
-            sending: operation.class.safe ? undefined : this.attempt?.sending
+            sending: operation.class.safe ? undefined : this.attempt?.sending,
+            permit
           })) as Answer
         } catch (error) {
           throw error instanceof Refusal ? problemOfRefusal(error, operation, account, form) : error
@@ -111,8 +152,6 @@ export default fp(
       }
     )
 
-    const accountOf = async (request: FastifyRequest): Promise<Account> =>
-      calledFor(request, await app.tenants.account(request.tenant.tenantId))
     const connectionOf = (request: FastifyRequest, account: Account, { endpoint, class: facts }: Operation) =>
       client.connection(account, { method: endpoint.rpc, safe: facts.safe === true, journey: request.journey })
     app.decorateRequest(
@@ -129,11 +168,13 @@ export default fp(
           file: { ...file, name },
           after: after && (async () => textsOf(operation, await after())),
           sending: this.attempt?.sending,
+          confirm: () => accountFor(this),
           gone: goneSignal(reply)
         }
-        const account = await accountOf(this)
-        const lane = await enter(this, operation, account)
+        const lane = await enter(this, operation, await accountFor(this))
+        let account: Account | undefined
         try {
+          account = await accountFor(this)
           return (await upload(connectionOf(this, account, operation), call, {
             timeout: options.uploadTimeout,
             stallTimeout,
@@ -142,7 +183,7 @@ export default fp(
             drift
           })) as Answer
         } catch (error) {
-          throw error instanceof Refusal ? problemOfRefusal(error, operation, account, before) : error
+          throw error instanceof Refusal && account ? problemOfRefusal(error, operation, account, before) : error
         } finally {
           gate.leave(lane)
         }
@@ -151,16 +192,29 @@ export default fp(
     app.decorateRequest(
       'download',
       async function (this: FastifyRequest, operation: Operation, input: Record<string, unknown>, reply: FastifyReply) {
+        let account = await accountFor(this)
+        const permit = permitOf(this, now => {
+          account = now
+        })
         const call = {
           method: operation.endpoint.rpc,
           form: encode(operation, input),
           acceptEncoding: this.headers['accept-encoding'] as string | undefined,
+          permitted: () => permit.holds(account),
           gone: goneSignal(reply)
         }
-        const account = await accountOf(this)
+        const fetch = async (): Promise<Download> => {
+          await permit.account()
+          try {
+            return await download(connectionOf(this, account, operation), call, { timeout: options.downloadTimeout })
+          } catch (error) {
+            if (error instanceof Cut && error.reason === 'permit') return fetch()
+            throw error
+          }
+        }
         const lane = await enter(this, operation, account)
         try {
-          const file = await download(connectionOf(this, account, operation), call, { timeout: options.downloadTimeout })
+          const file = await fetch()
           // The place is taken until the file is through.
           file.stream.once('close', () => gate.leave(lane))
           return file
@@ -175,7 +229,9 @@ export default fp(
 )
 
 /** Whom a request is for: the tenant's account, or the child account that the caller names. */
-function calledFor({ childAccount }: FastifyRequest, account: Account | undefined): Account {
+function calledFor({ childAccount, tenant }: FastifyRequest, account: Account | undefined): Account {
+  // The tenant that the caller was admitted for is gone, and another one has its name.
+  if (account && account.tenantUid !== tenant.tenantUid) throw refused()
   if (!account) throw new Problem('credentials-missing', 'No Voximplant credentials are stored for this tenant.')
   return childAccount === undefined ? account : childOf(account, childAccount)
 }

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { id, idList, integer, list, listItem, maybe, oneOf, pageLimit, paging, ref, strict, text, timestamp } from '../schemas/common.ts'
 import { A2pFailed, A2pMessage, A2pSent, SmsMessage, StoreBody } from '../schemas/sms.ts'
 import { endpoint } from '../src/endpoint.ts'
+import { Problem } from '../src/problem.ts'
 import { created, fields, page } from '../src/reply.ts'
 
 const tag = 'SMS'
@@ -16,6 +17,15 @@ const filters = {
   ...paging,
   limit: pageLimit(1000)
 }
+
+const a2pOutcomes = fields(
+  {
+    sent: Type.Array(ref(A2pSent), { description: 'The messages that the upstream took.' }),
+    failed: maybe(Type.Array(ref(A2pFailed), { description: 'The messages that it did not take, and why.' })),
+    fragmentsCount: maybe(integer('Into how many charged parts the text was cut.', { examples: [1] }))
+  },
+  { result: 'sent', description: 'What became of each message.' }
+)
 
 export default {
   sendSms: endpoint({
@@ -64,14 +74,15 @@ export default {
       text: text('The text; up to 1600 characters.', { minLength: 1, maxLength: 1600, examples: ['Your table is ready'] }),
       storeBody: maybe(StoreBody)
     }),
-    reply: fields(
-      {
-        sent: Type.Array(ref(A2pSent), { description: 'The messages that the upstream took.' }),
-        failed: maybe(Type.Array(ref(A2pFailed), { description: 'The messages that it did not take, and why.' })),
-        fragmentsCount: maybe(integer('Into how many charged parts the text was cut.', { examples: [1] }))
-      },
-      { result: 'sent', description: 'What became of each message.' }
-    )
+    reply: {
+      ...a2pOutcomes,
+      read(answer, context) {
+        const [sent, failed] = [answer.result, answer.failed] as (unknown[] | undefined)[]
+        if (!sent?.length && !failed?.length)
+          throw new Problem('upstream-answer-invalid', 'The upstream did not return what became of the messages.')
+        return a2pOutcomes.read(answer, context)
+      }
+    }
   }),
   listA2pMessages: endpoint({
     http: 'GET /a2p-messages',

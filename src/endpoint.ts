@@ -4,7 +4,7 @@ import { maybe, paging, strict } from '../schemas/common.ts'
 import { callForAll, everyFieldNames, everyFields, requireChoices } from './choices.ts'
 import { keyHeaders } from './idempotency.ts'
 import { Problem, type ProblemType, problemTypes, type Violation } from './problem.ts'
-import { type Answer, locationOf, type Reply } from './reply.ts'
+import { type Answer, locationOf, type Reply, type ReplyContext, type RestAnswer } from './reply.ts'
 import { scopesOf } from './scopes.ts'
 import { compileUpload, type Upload, type UploadPlan } from './upload.ts'
 import { invalid } from './validation.ts'
@@ -241,6 +241,19 @@ function problemResponses({ all, reply }: Endpoint, method: Verb, inPath: boolea
   return Object.fromEntries(Object.entries(byStatus).map(([status, types]) => [status, { description: `problem:${types!.join()}` }]))
 }
 
+/**
+ * The REST response to a decoded answer of the upstream. Throws Problem; an answer to a change that lacks what it must have is
+ * `outcome-unknown`, as the change was sent and may have had its effect.
+ */
+export function readReply({ endpoint: { reply, rpc }, class: { safe } }: Operation, answer: Answer, context: ReplyContext): RestAnswer {
+  try {
+    return reply.read(answer, context)
+  } catch (error) {
+    if (safe || !(error instanceof Problem && error.type === 'upstream-answer-invalid')) throw error
+    throw new Problem('outcome-unknown', `${error.message} ${rpc} is not sent again; look whether it had its effect.`, { cause: error })
+  }
+}
+
 /** Runs upstream calls for one request, with its tenant's credentials: `request.voximplant`. */
 export type Call = (operation: Operation, input: Record<string, unknown>, form?: string) => Promise<Answer>
 
@@ -248,7 +261,7 @@ export type Call = (operation: Operation, input: Record<string, unknown>, form?:
 export function toRoute(operation: Operation, lookup: (id: string) => Operation, base = ''): RouteOptions {
   const { endpoint, method, url, schema } = operation
   if (operation.upload) throw new Error(`${operation.id} takes a file: plugins/uploads.ts makes its route`)
-  const { status, read, kind, file } = endpoint.reply
+  const { status, kind, file } = endpoint.reply
   if (file) return { method, url, schema, handler: passOn(operation, file.name), config: { operation } }
   const chooses = endpoint.all !== undefined || endpoint.exactlyOne !== undefined
   const searches = kind === 'first' && operation.form.fieldOf.has('count')
@@ -264,7 +277,7 @@ export function toRoute(operation: Operation, lookup: (id: string) => Operation,
       : searches && isNamed(input)
         ? await search(operation, request, input)
         : await request.voximplant(operation, input)
-    const { body, headers } = read(answer, context)
+    const { body, headers } = readReply(operation, answer, context)
     if (operation.withhold && !request.tenant.scopes.includes('secrets')) operation.withhold(body)
     if (headers) reply.headers(headers)
     reply.code(status)

@@ -237,18 +237,24 @@ function refuseFailure(result: unknown, reason: unknown): void {
   if (result === false) throw new Problem('state-conflict', `The upstream did nothing${reason ? `: ${reason}` : ', and gave no reason'}.`)
 }
 
-/** 201: what was made: its ids (fields beside `result`, or in it) and `Location`, a path with `:field`s from the ids and the request. */
+/**
+ * 201: what was made: its ids (fields beside `result`, or in it) and `Location`, a path with `:field`s from the ids and the request. Reading
+ * throws Problem `upstream-answer-invalid` when an id that is not optional is missing.
+ */
 export function created(ids: TProperties, location: string, { within = false } = {}): Reply {
+  const bodySchema = Type.Object(ids)
   return {
     kind: 'created',
     status: 201,
     description: 'It was made.',
     headers: { Location: 'The address of what was made.' },
-    body: Type.Object(ids),
+    body: bodySchema,
     answer: within ? answerOf({ result: Type.Object(ids) }) : answerOf({ result: passedOn('An acknowledgement, or data.'), ...ids }),
     read({ result, ...others }, { input, base }) {
       refuseFailure(result, undefined)
       const body = addBeside({ ...((within ? result : dataIn(result)) as object | undefined) }, others)
+      for (const name of bodySchema.required ?? [])
+        if (body[name] === undefined) throw new Problem('upstream-answer-invalid', 'The upstream did not return the id of what it created.')
       const values = { ...input, ...body }
       // Where an id is missing that need not come, there is nothing to point to.
       const complete = [...location.matchAll(/:(\w+)/g)].every(([, name]) => values[name!] !== undefined)
@@ -269,8 +275,7 @@ export function accepted(ids: TProperties, location: string, { inResult = false 
     answer: answerOf(inResult ? { result: ids[name]! } : { result: passedOn('An acknowledgement, or data.'), ...ids }),
     read({ result, ...beside }, { input, base }) {
       const body = addBeside(inResult ? { [name]: result } : dataIn(result), beside)
-      if (body[name] === undefined)
-        throw new Problem('upstream-answer-invalid', 'The upstream took the order, but did not say under which id.')
+      if (body[name] === undefined) throw new Problem('upstream-answer-invalid', 'The upstream did not return the id of the report.')
       return { body, headers: { location: base + locationOf(location, { ...input, ...body }) } }
     }
   }

@@ -248,20 +248,25 @@ t.test('effects are counted, whether their answer arrives or not', async t => {
   await say(upstream, write('lost'))
   await upstream.set(always({ kind: 'reset', at: 10 }, { when: 'before' }))
   await say(upstream, write('never'))
-  for (const fault of [
-    { kind: 'status', status: 503 },
-    { kind: 'status', status: 429 },
-    { kind: 'refusal', code: 456 }
+  for (const [name, fault] of [
+    ['proxied', { kind: 'status', status: 503 }],
+    ['proxied', { kind: 'status', status: 429 }],
+    ['refused', { kind: 'refusal', code: 456 }]
   ] as const) {
     await upstream.set(always(fault, { when: 'after' }))
-    await say(upstream, write('refused'), { enough: bytes => /<\/h1>|\}\}$/.test(bytes.toString()) })
+    await say(upstream, write(name), { enough: bytes => /<\/h1>|\}\}$/.test(bytes.toString()) })
   }
   const { marked, effects, requests, faults } = upstream.counts()
   t.match(marked.get('chaos-plain'), { method: 'SendSmsMessage', account: 1, effects: 1, attempts: [{ effect: true, fate: 'whole' }] })
   t.match(marked.get('chaos-lost'), { effects: 2, attempts: [{ effect: true, fate: 'cut', fault: 'reset' }, { fate: 'cut' }] })
   t.match(marked.get('chaos-never'), { effects: 0, attempts: [{ effect: false, fate: 'cut' }] })
-  t.match(marked.get('chaos-refused'), { effects: 0, attempts: [{ fate: 'refused' }, { fate: 'refused' }, { fate: 'refused' }] })
-  t.match({ effects, requests, faults }, { effects: 3, requests: 7, faults: { reset: 3, status: 2, refusal: 1 } })
+  t.match(marked.get('chaos-refused'), { effects: 0, attempts: [{ fate: 'refused' }] })
+  t.match(
+    marked.get('chaos-proxied'),
+    { effects: 2, attempts: [{ fate: 'cut' }, { fate: 'cut' }] },
+    'a bare status says nothing of the effect'
+  )
+  t.match({ effects, requests, faults }, { effects: 5, requests: 7, faults: { reset: 3, status: 2, refusal: 1 } })
 })
 
 t.test('the control port, in front of the sandbox', async t => {

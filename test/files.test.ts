@@ -587,7 +587,7 @@ t.test('what the upstream makes of a file', async t => {
     ['a refusal of the rule', json({ error: { code: 147, msg: 'no rule', field_name: 'rule_id' } }), 422, undefined],
     ['false', json({ result: false }), 409, 'state-conflict'],
     ['an HTTP error', json('no', 500), 504, 'outcome-unknown'],
-    ['too large', (response => response.writeHead(413).end()) as Behaviour, 413, 'payload-too-large'],
+    ['too large, after the end', (response => response.writeHead(413).end()) as Behaviour, 504, 'outcome-unknown'],
     ['nothing that is an answer', (response => response.end('hello')) as Behaviour, 504, 'outcome-unknown'],
     ['a reset', ((_, { socket }) => socket.resetAndDestroy()) as Behaviour, 504, 'outcome-unknown'],
     ['silence', (() => {}) as Behaviour, 504, 'outcome-unknown']
@@ -605,6 +605,14 @@ t.test('what the upstream makes of a file', async t => {
     upstream.behave(json({ error: { code: 100, msg: 'no' } }), 'start')
     const refused = await large()
     t.equal(refused.status, 424, 'a refusal at once')
+
+    for (const [status, code] of [
+      [413, 'payload-too-large'],
+      [503, 'upstream-unavailable']
+    ] as const) {
+      upstream.behave(response => response.writeHead(status).end(), 'start')
+      t.match(await large(), { status, body: { code } }, `HTTP ${status} before the end of the file: nothing can have been done`)
+    }
 
     upstream.behave((_, { socket }) => socket.resetAndDestroy(), 'start')
     const broken = await large()

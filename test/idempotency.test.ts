@@ -255,8 +255,7 @@ onEveryDatabase(t, 'what has done nothing frees its key', async (t, database) =>
   const { upstream } = house
   const { sms, app } = await serve(t, house)
   const failures: [string, Behave, number][] = [
-    ['429', ({ response }) => response.writeHead(429).end(), 429],
-    ['503', ({ response }) => response.writeHead(503, { 'retry-after': '1' }).end(), 503],
+    ["the upstream's own 429", ({ response }) => response.writeHead(429).end('{"error":{"code":165,"msg":"no"}}'), 429],
     ["the tenant's credentials", refuse(100), 424],
     ['its token', refuse(454), 502],
     ['a role is missing', refuse(104), 403]
@@ -812,7 +811,7 @@ onEveryDatabase(t, 'a tenant that is deleted while its call is under way', async
   const records = createIdempotency(store, { ttl: 60_000, lease: 60_000 })
   const claim = async (tenantId: string) => {
     await store.by(tester).createTenant({ tenantId, name: 'x', accountId: 1 })
-    const begun = await records.claim({ tenantId, keyId: 'k', operation: 'sendSms', key: 'k' }, undefined)
+    const begun = await records.claim({ tenantId, keyId: 'k', lineage: 'k', operation: 'sendSms', key: 'k' }, undefined)
     if (!('attempt' in begun)) throw new Error('it is taken')
     await begun.attempt.sending(undefined)
     return begun.attempt

@@ -134,8 +134,8 @@ t.test('answers that are none', async t => {
     ['HTTP 404', (_, response) => response.writeHead(404).end('no'), 'upstream-answer-invalid', 'outcome-unknown'],
     ['HTTP 500', (_, response) => response.writeHead(500).end('oops'), 'upstream-fault', 'outcome-unknown'],
     ['HTTP 502', (_, response) => response.writeHead(502).end('<html>'), 'upstream-fault', 'outcome-unknown'],
-    ['HTTP 503', (_, response) => response.writeHead(503, { 'retry-after': '7' }).end(), 'upstream-unavailable', 'upstream-unavailable'],
-    ['HTTP 429', (_, response) => response.writeHead(429, { 'retry-after': '7' }).end(), 'rate-limited', 'rate-limited'],
+    ['HTTP 503', (_, response) => response.writeHead(503, { 'retry-after': '7' }).end(), 'upstream-unavailable', 'outcome-unknown'],
+    ['HTTP 429', (_, response) => response.writeHead(429, { 'retry-after': '7' }).end(), 'rate-limited', 'outcome-unknown'],
     [
       'an oversized answer',
       (_, response) => response.end(JSON.stringify({ result: 'x'.repeat(200_000) })),

@@ -95,13 +95,13 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
     const faults: Violation[] = given.flatMap((scope, i) =>
       known.has(scope) ? [] : [inBody(`/scopes/${i}`, `is no scope; there are ${[...known].join(', ')}`)]
     )
-    faults.push(...faultsOfNetworks(allowedCidrs, '/allowedCidrs'), ...faultsOfEnd(expiresAt))
+    faults.push(...faultsOfNetworks(allowedCidrs, '/allowedCidrs'), ...faultsOfEnd(expiresAt, store.clock.now()))
     if (faults.length > 0) throw invalid(faults)
   }
 
   const created = async ({ key, keyId }: { key: string; keyId: string }): Promise<CreatedApiKey> => ({
     key,
-    ...viewOfKey((await store.key(keyId))!)
+    ...viewOfKey((await store.key(keyId))!, store.clock.now())
   })
 
   return {
@@ -176,16 +176,16 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
     },
     async keys(tenantId) {
       await tenantOrThrow(tenantId)
-      return { items: (await store.keys(tenantId)).map(viewOfKey) }
+      return { items: (await store.keys(tenantId)).map(key => viewOfKey(key, store.clock.now())) }
     },
-    key: async (tenantId, keyId) => viewOfKey(await keyOrThrow(tenantId, keyId)),
+    key: async (tenantId, keyId) => viewOfKey(await keyOrThrow(tenantId, keyId), store.clock.now()),
     async revokeKey(actor, tenantId, keyId) {
       await keyOrThrow(tenantId, keyId)
       await store.by(actor).revokeKey(keyId).catch(refuse)
     },
     async rotateKey(actor, tenantId, keyId, { graceSeconds, expiresAt }) {
       await keyOrThrow(tenantId, keyId)
-      const faults = faultsOfEnd(expiresAt)
+      const faults = faultsOfEnd(expiresAt, store.clock.now())
       if (faults.length > 0) throw invalid(faults)
       return created(
         await store
@@ -271,8 +271,8 @@ const faultsOfNetworks = (networks: readonly string[] | null | undefined, pointe
       : [inBody(`${pointer}/${i}`, 'must be a network in CIDR notation, such as 10.0.0.0/8 or 2001:db8::/32, or an address')]
   )
 
-const faultsOfEnd = (expiresAt: string | undefined): Violation[] =>
-  expiresAt !== undefined && parseInstant(expiresAt)! <= Date.now() ? [inBody('/expiresAt', 'must lie in the future')] : []
+const faultsOfEnd = (expiresAt: string | undefined, now: number): Violation[] =>
+  expiresAt !== undefined && parseInstant(expiresAt)! <= now ? [inBody('/expiresAt', 'must lie in the future')] : []
 
 /** A host that is not listed gets neither credentials nor connections. */
 function checkHost(apiHost: string | null | undefined, hosts: string): void {
@@ -348,9 +348,9 @@ const viewOfCredentials = ({
   lastUsedAt
 }: CredentialStatus): Credentials => compact({ version, kind, accountId, keyId, fingerprint, createdAt, verifiedAt, lastUsedAt })
 
-const viewOfKey = (key: ApiKey): ApiKeyView => {
+const viewOfKey = (key: ApiKey, now: number): ApiKeyView => {
   const { keyId, tenantId, name, scopes, childAccounts, allowedCidrs, createdAt, expiresAt, revokedAt, lastUsedAt, rotatedTo } = key
-  const state = revokedAt ? 'revoked' : expiresAt && Date.parse(expiresAt) <= Date.now() ? 'expired' : 'active'
+  const state = revokedAt ? 'revoked' : expiresAt && Date.parse(expiresAt) <= now ? 'expired' : 'active'
   return compact({
     keyId,
     tenantId,

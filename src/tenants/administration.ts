@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import type { Kysely, Transaction } from 'kysely'
 import { writeEntry } from './audit.ts'
 import type { ChangeFeed, Changes } from './changes.ts'
+import type { Clock } from './clock.ts'
 import { createKey } from './keys.ts'
 import {
   type Actor,
@@ -59,9 +61,8 @@ export interface AdministrationContext {
   dataKeys: DataKeys
   changes: Changes
   feed: ChangeFeed | undefined
+  clock: Clock
 }
-
-const now = (): string => new Date().toISOString()
 
 const noTenant = (tenantId: string) => new StoreRefusal('tenant-missing', `there is no tenant ${tenantId}`)
 const noKey = (keyId: string) => new StoreRefusal('key-missing', `there is no key ${keyId}`)
@@ -74,7 +75,8 @@ interface Effect<T> {
 }
 
 /** Makes changes on somebody's behalf. */
-export function administer({ database, vault, dataKeys, changes, feed }: AdministrationContext, actor: Actor): Administration {
+export function administer({ database, vault, dataKeys, changes, feed, clock }: AdministrationContext, actor: Actor): Administration {
+  const now = (): string => new Date(clock.now()).toISOString()
   const change = async <T>(act: (transaction: Transaction<Tables>) => Promise<Effect<T>>): Promise<T> => {
     const effect = await database.transaction().execute(async transaction => {
       const { result, entry, change } = await act(transaction)
@@ -131,13 +133,15 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
   const insertKey = async (
     transaction: Transaction<Tables>,
     tenantId: string,
-    { name, scopes, expiresAt, childAccounts, allowedCidrs }: NewKey
+    { name, scopes, expiresAt, childAccounts, allowedCidrs }: NewKey,
+    lineage?: string
   ): Promise<{ key: string; keyId: string }> => {
     const { key, keyId, hash } = createKey()
     await transaction
       .insertInto('api_keys')
       .values({
         key_id: keyId,
+        lineage: lineage ?? keyId,
         tenant_id: tenantId,
         name,
         hash: hash.toString('base64url'),
@@ -160,6 +164,7 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
       const at = now()
       const row: Tables['tenants'] = {
         tenant_id: tenantId,
+        uid: randomUUID(),
         name,
         enabled: 1,
         account_id: accountId,
@@ -319,15 +324,17 @@ export function administer({ database, vault, dataKeys, changes, feed }: Adminis
           .executeTakeFirst()
         if (!row) throw noKey(keyId)
         const old: ApiKey = keyOf(row)
-        const at = Date.now()
+        const at = clock.now()
         const until = old.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(old.expiresAt)
         if (old.revokedAt !== undefined || old.rotatedTo !== undefined || until <= at)
           throw new StoreRefusal('key-ended', `the key ${keyId} is revoked, rotated or expired already`)
         const lifetime = until - Date.parse(old.createdAt)
-        const made = await insertKey(transaction, old.tenantId, {
-          ...old,
-          expiresAt: expiresAt ?? (Number.isFinite(lifetime) ? new Date(at + lifetime).toISOString() : undefined)
-        })
+        const made = await insertKey(
+          transaction,
+          old.tenantId,
+          { ...old, expiresAt: expiresAt ?? (Number.isFinite(lifetime) ? new Date(at + lifetime).toISOString() : undefined) },
+          old.lineage
+        )
         await transaction
           .updateTable('api_keys')
           .set({ rotated_to: made.keyId, expires_at: new Date(Math.min(until, at + graceSeconds * 1000)).toISOString() })

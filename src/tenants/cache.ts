@@ -24,22 +24,22 @@ export function createSource(): Source {
   const waiting: (() => void)[] = []
   /** When the loads under way began, the oldest first. */
   const underWay = new Set<{ since: number }>()
-  const refuses = () => down && Date.now() < nextProbe
+  const refuses = () => down && performance.now() < nextProbe
   return {
     refuses,
     away() {
       if (down) return true
       const [oldest] = underWay
-      return oldest !== undefined && Date.now() - oldest.since >= patience
+      return oldest !== undefined && performance.now() - oldest.since >= patience
     },
     async run(load) {
       if (refuses()) throw new DatabaseAway()
-      if (down) nextProbe = Date.now() + probeTimeout
+      if (down) nextProbe = performance.now() + probeTimeout
       else if (underWay.size >= mostLoads) {
         await new Promise<void>(resolve => waiting.push(resolve))
         if (down) throw new DatabaseAway()
       }
-      const mine = { since: Date.now() }
+      const mine = { since: performance.now() }
       underWay.add(mine)
       try {
         const value = await load()
@@ -48,7 +48,7 @@ export function createSource(): Source {
       } catch (error) {
         down = error instanceof DatabaseAway
         if (down) {
-          nextProbe = Date.now() + probeInterval * (0.5 + Math.random() / 2)
+          nextProbe = performance.now() + probeInterval * (0.5 + Math.random() / 2)
           for (const wake of waiting.splice(0)) wake()
         }
         throw error
@@ -74,6 +74,8 @@ export interface Cache<V> {
   get(key: string): V | undefined | Promise<V | undefined>
   /** How look-ups went: from memory, from the database, or from memory because the database was away. */
   readonly counts: CacheCounts
+  /** What a look-up would serve from memory; undefined when it would ask the database, or there is nothing. Not counted. */
+  fresh(key: string): V | undefined
   /** What was read last, however old. */
   peek(key: string): V | undefined
   /** Whether `get` would ask the database, and nobody else has asked it already. */
@@ -109,17 +111,17 @@ export function createCache<V>(
   const counts: CacheCounts = { hit: 0, miss: 0, stale: 0 }
 
   const start = (key: string, before: V | undefined): Promise<V | undefined> => {
-    const confirmed = Date.now()
+    const confirmed = performance.now()
     const started: Promise<V | undefined> = source
       .run(() => load(key, before))
       .then(value => {
         // Forgotten while it was loaded: what was read may be old already.
         if (loading.get(key) !== started) return value
         entries.delete(key)
-        absent.delete(key)
-        const known = value === undefined ? absent : entries
-        if (known.size >= max) known.delete(known.keys().next().value!)
-        known.set(key, { value, confirmed, until: Date.now() + ttl })
+          absent.delete(key)
+          const known = value === undefined ? absent : entries
+          if (known.size >= max) known.delete(known.keys().next().value!)
+          known.set(key, { value, confirmed, until: performance.now() + ttl })
         return value
       })
       .finally(() => {
@@ -132,7 +134,7 @@ export function createCache<V>(
   return {
     get(key) {
       const entry = entries.get(key) ?? absent.get(key)
-      const now = Date.now()
+      const now = performance.now()
       if (entry && now < entry.until) {
         counts.hit++
         return entry.value
@@ -155,10 +157,14 @@ export function createCache<V>(
       return soon(orBefore, () => (entries.get(key) === entry ? entry.value : undefined))
     },
     counts,
+    fresh(key) {
+      const entry = entries.get(key)
+      return entry && performance.now() < entry.until ? entry.value : undefined
+    },
     peek: key => entries.get(key)?.value,
     needsLoad(key) {
       const entry = entries.get(key) ?? absent.get(key)
-      return !(entry && Date.now() < entry.until) && !loading.has(key) && !source.refuses()
+      return !(entry && performance.now() < entry.until) && !loading.has(key) && !source.refuses()
     },
     delete(key) {
       entries.delete(key)

@@ -20,7 +20,7 @@ export type State = 'started' | 'sent' | 'done' | 'unknown'
 
 interface Row {
   id: string
-  /** The hash of tenant, API key, operation and the caller's key, which is kept nowhere. */
+  /** The hash of tenant, lineage of the API key, operation and the caller's key, which is kept nowhere. */
   slot: string
   tenant_id: string
   key_id: string
@@ -42,8 +42,10 @@ interface Tables {
 /** Whose request it is, what it calls, and the caller's name for it. */
 export interface Claim {
   tenantId: string
-  /** The API key's id. */
+  /** The API key's id, for people. */
   keyId: string
+  /** What the API key has in common with those that it is rotated to. */
+  lineage: string
   operation: string
   key: string
 }
@@ -126,8 +128,8 @@ const largestPage = 1000
 /** Who owns what an operator has settled: no process. */
 const settled = 'settled'
 
-const slotOf = ({ tenantId, keyId, operation, key }: Claim): string =>
-  hash('sha256', JSON.stringify([tenantId, keyId, operation, key]), 'base64url')
+const slotOf = ({ tenantId, lineage, operation, key }: Claim): string =>
+  hash('sha256', JSON.stringify([tenantId, lineage, operation, key]), 'base64url')
 
 /** An answer belongs to its record and to the request that it answers. */
 const placeOf = (row: Pick<Row, 'tenant_id' | 'id' | 'slot' | 'fingerprint'>): Place => [
@@ -165,7 +167,7 @@ interface Held {
 
 /** The records in a store's database. */
 export function createIdempotency(
-  store: Pick<Store, 'database' | 'seal' | 'open'>,
+  store: Pick<Store, 'database' | 'seal' | 'open' | 'clock'>,
   { ttl, lease, unknownTtl = 0, quota }: IdempotencyOptions
 ): Idempotency {
   const database = store.database as unknown as Kysely<Tables>
@@ -174,7 +176,7 @@ export function createIdempotency(
   let renewing = false
   const process = randomUUID()
   let attempts = 0
-  const inFuture = (ms: number): string => new Date(Date.now() + ms).toISOString()
+  const inFuture = (ms: number): string => new Date(store.clock.now() + ms).toISOString()
   const now = (): string => inFuture(0)
 
   const sealAnswer = (row: Pick<Row, 'tenant_id' | 'id' | 'slot' | 'fingerprint'>, answer: Answer): Promise<string> =>

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 import type { Tables } from './schema.ts'
@@ -141,6 +142,29 @@ export const migrations = (vault: Vault): Record<string, Migration> => ({
       // Pages are in the order of ids, which are in the order of time.
       for (const column of ['actor_id', 'action', 'outcome'])
         await database.schema.createIndex(`audit_log_by_${column}`).on('audit_log').columns([column, 'id']).execute()
+    }
+  },
+  '0005-lineage': {
+    async up(database: Kysely<Tables>) {
+      // Empty where a replica of the version before adds a row while both run.
+      await database.schema
+        .alterTable('tenants')
+        .addColumn('uid', 'text', column => column.notNull().defaultTo(''))
+        .execute()
+      await database.schema
+        .alterTable('api_keys')
+        .addColumn('lineage', 'text', column => column.notNull().defaultTo(''))
+        .execute()
+      for (const { tenant_id } of await database.selectFrom('tenants').select('tenant_id').execute())
+        await database.updateTable('tenants').set({ uid: randomUUID() }).where('tenant_id', '=', tenant_id).execute()
+      const keys = await database.selectFrom('api_keys').select(['key_id', 'rotated_to']).execute()
+      const rotatedTo = new Map(keys.map(({ key_id, rotated_to }) => [key_id, rotated_to]))
+      for (const { key_id } of keys) {
+        // The key in use: what was recorded under its id is found again.
+        let lineage = key_id
+        for (let next = rotatedTo.get(key_id); next && rotatedTo.has(next); next = rotatedTo.get(next)) lineage = next
+        await database.updateTable('api_keys').set({ lineage }).where('key_id', '=', key_id).execute()
+      }
     }
   },
   '0007-settings-seal': {

@@ -28,6 +28,8 @@ export interface TenantSettings {
 export interface Tenant {
   /** The slug it is known by. */
   tenantId: string
+  /** Never another tenant's, also not that of one that is created again under the same slug. */
+  uid: string
   name: string
   enabled: boolean
   /** The account's id at the upstream. */
@@ -64,6 +66,8 @@ export type ChildAccounts = number[] | 'any'
 /** What is kept of an API key. */
 export interface ApiKey {
   keyId: string
+  /** The same for a key and those that it is rotated to. */
+  lineage: string
   tenantId: string
   name: string
   /** SHA-256 of the secret part. */

@@ -7,6 +7,8 @@ export interface Tables {
   vault: { name: string; sealed: string }
   tenants: {
     tenant_id: string
+    /** Random, and never another tenant's: one that is created again under the same id gets another. Empty for those of older versions. */
+    uid: string
     name: string
     enabled: number
     account_id: number
@@ -39,6 +41,8 @@ export interface Tables {
   }
   api_keys: {
     key_id: string
+    /** What a key and those that it is rotated to have in common: the id of one of them. Empty for those of older versions. */
+    lineage: string
     tenant_id: string
     name: string
     hash: string
@@ -70,6 +74,7 @@ const parsed = (text: string | null) => (text === null ? undefined : JSON.parse(
 
 export const tenantOf = (row: Tables['tenants']): Tenant => ({
   tenantId: row.tenant_id,
+  uid: row.uid || row.created_at,
   name: row.name,
   enabled: row.enabled === 1,
   accountId: row.account_id,
@@ -82,6 +87,7 @@ export const tenantOf = (row: Tables['tenants']): Tenant => ({
 
 export const keyOf = (row: Tables['api_keys']): ApiKey => ({
   keyId: row.key_id,
+  lineage: row.lineage || row.key_id,
   tenantId: row.tenant_id,
   name: row.name,
   hash: Buffer.from(row.hash, 'base64url'),

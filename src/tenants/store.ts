@@ -4,6 +4,7 @@ import type { Credential } from '../voximplant/client.ts'
 import { type Administration, administer } from './administration.ts'
 import { readEntries, settleEntry, writeEntry } from './audit.ts'
 import { type ChangeFeed, createChanges } from './changes.ts'
+import { type Clock, databaseClock } from './clock.ts'
 import { migrations } from './migrations.ts'
 import {
   type Actor,
@@ -64,6 +65,8 @@ export interface Store {
   /** Throws when the database does not answer, and WrongMasterKey when the master key was rotated away. */
   ping(): Promise<void>
   close(): Promise<void>
+  /** The database's clock: by it records and keys expire. */
+  clock: Clock
   /** For rooms that keep tables of their own. */
   database: Kysely<Tables>
 }
@@ -87,11 +90,11 @@ export async function openStore(dialect: StoreDialect, vault: Vault): Promise<St
     const { error } = await new Migrator({ db: database, provider: { getMigrations: async () => migrations(vault) } }).migrateToLatest()
     if (error) throw error
     await checkMasterKeys(database, vault)
+    return createStore(database, vault, dialect.feed, await databaseClock(database as unknown as Kysely<unknown>))
   } catch (error) {
     await database.destroy()
     throw error instanceof SealError ? new WrongMasterKey() : error
   }
-  return createStore(database, vault, dialect.feed)
 }
 
 /** Everything in the database must be wrapped by master keys that are known here; only then is the current one added to them. */
@@ -122,9 +125,9 @@ async function checkMasterKeys(database: Kysely<Tables>, vault: Vault): Promise<
 }
 
 /** Destroys some of the secrets that were replaced long enough ago; how many. */
-const destroyRetired = (database: Kysely<Tables>): Promise<number> =>
+const destroyRetired = (database: Kysely<Tables>, clock: Clock): Promise<number> =>
   database.transaction().execute(async transaction => {
-    const now = Date.now()
+    const now = clock.now()
     const retired = await skipLocked(
       database,
       transaction
@@ -151,7 +154,7 @@ const destroyRetired = (database: Kysely<Tables>): Promise<number> =>
     return retired.length
   })
 
-function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | undefined): Store {
+function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | undefined, clock: Clock): Store {
   const dataKeys = createDataKeys(vault)
   const changes = createChanges(feed)
   /** Data keys by tenant, for `seal` and `open`. */
@@ -163,12 +166,12 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
 
   const dataKeyOf = async (tenantId: string): Promise<Buffer> => {
     const known = lately.get(tenantId)
-    if (known && Date.now() < known.until) return known.key
+    if (known && performance.now() < known.until) return known.key
     const row = await database.selectFrom('tenants').select('data_key').where('tenant_id', '=', tenantId).executeTakeFirst()
     if (!row) throw new StoreRefusal('tenant-missing', `there is no tenant ${tenantId}`)
     const key = await dataKeys.open(tenantId, row.data_key)
     if (lately.size >= 10_000) lately.clear()
-    lately.set(tenantId, { key, until: Date.now() + dataKeyLife })
+    lately.set(tenantId, { key, until: performance.now() + dataKeyLife })
     return key
   }
 
@@ -250,7 +253,7 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
   }
 
   return {
-    by: actor => administer({ database, vault, dataKeys, changes, feed }, actor),
+    by: actor => administer({ database, vault, dataKeys, changes, feed, clock }, actor),
     async tenant(tenantId) {
       const row = await database.selectFrom('tenants').selectAll().where('tenant_id', '=', tenantId).executeTakeFirst()
       return row && tenantOf(row)
@@ -299,8 +302,8 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
     touchKeys: keys => touch({ keys }),
     async sweep() {
       let total = 0
-      for (const deadline = Date.now() + sweepBudgetMs; Date.now() < deadline; ) {
-        const destroyed = await destroyRetired(database)
+      for (const deadline = performance.now() + sweepBudgetMs; performance.now() < deadline; ) {
+        const destroyed = await destroyRetired(database, clock)
         total += destroyed
         if (destroyed < rowsPerTransaction) break
       }
@@ -331,6 +334,7 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
       await database.destroy()
       await vault.close()
     },
+    clock,
     database
   }
 }

@@ -8,16 +8,16 @@ export interface Used {
   flush(): Promise<void>
 }
 
-export function createUsed(store: Pick<Store, 'touch'>): Used {
+export function createUsed(store: Pick<Store, 'touch' | 'clock'>): Used {
   let keys = new Map<string, number>()
   let credentials = new Map<string, number>()
   const dates = (times: Map<string, number>) => new Map(Array.from(times, ([id, time]) => [id, new Date(time)] as const))
   return {
     key(keyId) {
-      keys.set(keyId, Date.now())
+      keys.set(keyId, store.clock.now())
     },
     credential(tenantId) {
-      credentials.set(tenantId, Date.now())
+      credentials.set(tenantId, store.clock.now())
     },
     async flush() {
       const [oldKeys, oldCredentials] = [keys, credentials]

@@ -5,7 +5,7 @@ import type { Account, Credential } from './client.ts'
 /** Whom calls are made for: tenants, and the child accounts of their accounts. */
 
 /** How a tenant reaches the upstream. */
-type Reach = Pick<Tenant, 'tenantId' | 'apiHost' | 'settings'>
+type Reach = Pick<Tenant, 'tenantId' | 'uid' | 'apiHost' | 'settings'>
 
 const originOf = ({ apiHost }: Reach, origin: string): string => (apiHost ? `https://${apiHost}` : origin)
 
@@ -31,7 +31,7 @@ export function accountOf(tenant: Reach, credential: Credential, origin: string)
   const headers = headersOf(tenant)
   for (const name of Object.keys(headers ?? {}))
     if (!isDefaultHeader(name)) throw new SealError(`the default header ${name} may not be set`)
-  return { tenantId: tenant.tenantId, origin: originOf(tenant, origin), credential, headers }
+  return { tenantId: tenant.tenantId, tenantUid: tenant.uid, origin: originOf(tenant, origin), credential, headers }
 }
 
 /** Whether an account still reaches the upstream as its tenant wants it to. */

@@ -30,11 +30,21 @@ export type Credential = ({ kind: 'key' } & SigningKey) | { kind: 'api-key'; acc
 /** Whom a call is made for, and where. */
 export interface Account {
   tenantId: string
+  /** Never another tenant's, also not that of one that is created again under the same id. */
+  tenantUid: string
   /** Scheme, host and port of the upstream. */
   origin: string
   credential: Credential
   /** Headers of the tenant's own, in lower case. */
   headers?: Record<string, string> | undefined
+}
+
+/** Leave to call, looked at again right before each attempt: the caller and the account may have changed since the request began. */
+export interface Permit {
+  /** The account to call with now; a promise only where memory cannot tell. Throws Problem when the caller may not call any more. */
+  account(): Account | Promise<Account>
+  /** Whether that still holds, from memory alone: asked when the first byte is about to be written. */
+  holds(account: Account): boolean
 }
 
 /** One call of one method. */
@@ -59,6 +69,8 @@ export interface Call {
   journey?: Journey | undefined
   /** Awaited once, right before the first byte can leave; what it throws keeps everything here. */
   sending?: (() => Promise<void>) | undefined
+  /** Without one, the call is made with the account that is given. */
+  permit?: Permit | undefined
 }
 
 export interface ClientOptions {
@@ -150,7 +162,8 @@ export interface RawAnswer {
 
 /** Why no whole answer came. `sent`: bytes may have reached the upstream. */
 export class Cut extends Error {
-  readonly reason: 'deadline' | 'oversized' | 'connection' | 'gone'
+  /** `permit`: it did not hold any more when the first byte was about to be written. */
+  readonly reason: 'deadline' | 'oversized' | 'connection' | 'gone' | 'permit'
   readonly sent: boolean
   constructor(reason: Cut['reason'], sent: boolean, cause?: unknown) {
     super(reason, { cause })
@@ -194,6 +207,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #reject: (cut: Cut) => void
   readonly #most: number
   readonly #timer: NodeJS.Timeout
+  readonly #permitted: (() => boolean) | undefined
   #cancelledBy: Journey | undefined
   #chunks: Buffer[] = []
   #bytes = 0
@@ -208,8 +222,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     reject: (cut: Cut) => void,
     timeout: number,
     most: number,
-    cancelledBy: Journey | undefined
+    cancelledBy: Journey | undefined,
+    permitted: (() => boolean) | undefined
   ) {
+    this.#permitted = permitted
     this.#resolve = resolve
     this.#reject = reject
     this.#most = most
@@ -242,6 +258,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (!this.#over && this.#permitted?.() === false) {
+      const error = new Cut('permit', false)
+      this.#end(error)
+      controller.abort(error)
+      return
+    }
     this.#controller = controller
     if (this.#over) controller.abort(new Cut('deadline', false))
   }
@@ -359,12 +381,13 @@ export function createClient(options: ClientOptions): Client {
     headers: Record<string, string>,
     body: string,
     timeout: number,
-    cancelledBy: Journey | undefined
+    cancelledBy: Journey | undefined,
+    permitted: (() => boolean) | undefined
   ): Promise<RawAnswer> =>
     new Promise((resolve, reject) => {
       pool.dispatch(
         { path: '/platform_api', method: 'POST', headers, body },
-        new Exchange(resolve, reject, timeout, options.maxAnswerBytes, cancelledBy)
+        new Exchange(resolve, reject, timeout, options.maxAnswerBytes, cancelledBy, permitted)
       )
     })
 
@@ -414,31 +437,46 @@ export function createClient(options: ClientOptions): Client {
     return common.spend() ? undefined : 'process-budget'
   }
 
+  /** A call with an account's credentials, ready to be sent. */
+  const signed = (account: Account, { form, ownAccount }: Call) => {
+    const { credential } = account
+    const headers: Record<string, string> = {
+      ...account.headers,
+      'content-type': 'application/x-www-form-urlencoded',
+      accept: 'application/json',
+      'accept-encoding': 'identity'
+    }
+    let body = form
+    if (credential.kind === 'key') {
+      headers.authorization = tokens(credential)
+      if (ownAccount) body += `&account_id=${credential.accountId}`
+    } else body += `&account_id=${credential.accountId}&api_key=${encodeURIComponent(credential.apiKey)}`
+    return { account, credential, line: lineOf(account), headers, body }
+  }
+
   return {
-    async call(account, call) {
-      const { method, form, ownAccount, safe, retry, journey, sending, timeout = options.timeout } = call
-      const { credential } = account
-      const line = lineOf(account)
-      const headers: Record<string, string> = {
-        ...account.headers,
-        'content-type': 'application/x-www-form-urlencoded',
-        accept: 'application/json',
-        'accept-encoding': 'identity'
-      }
-      let body = form
-      if (credential.kind === 'key') {
-        headers.authorization = tokens(credential)
-        if (ownAccount) body += `&account_id=${credential.accountId}`
-      } else body += `&account_id=${credential.accountId}&api_key=${encodeURIComponent(credential.apiKey)}`
+    async call(given, call) {
+      const { method, safe, retry, journey, sending, permit, timeout = options.timeout } = call
+      let ready = signed(given, call)
+      const permitted = permit && (() => permit.holds(ready.account))
       const end = performance.now() + timeout
       // A change that was sent is never cancelled: its caller may have gone, but what becomes of it is still worth knowing.
       const cancelledBy = safe ? journey : undefined
       let renewed = false
       let mayLeave = sending === undefined
-      line.budget.earn()
+      ready.line.budget.earn()
       common.earn()
       for (let attempts = 1, sent = 0; ; sent++) {
         if (cancelledBy?.gone || (journey?.gone && sent === 0)) throw callerGone()
+        if (permit) {
+          const found = permit.account()
+          const now = found instanceof Promise ? await found : found
+          if (now !== ready.account) {
+            ready = signed(now, call)
+            renewed = false
+          }
+        }
+        const { account, credential, line, headers, body } = ready
         let raw: RawAnswer | undefined
         let failure: unknown
         const attempt = begin(line, account, call, headers, sent)
@@ -451,8 +489,8 @@ export function createClient(options: ClientOptions): Client {
           }
           const most = attempts === 1 ? limit : Math.min(limit, end - attempt.since)
           if (attempt.pass === 'patient' && safe)
-            raw = await askPatiently(attempt, call, exchange(line.pool, headers, body, most, undefined))
-          else raw = await exchange(line.pool, headers, body, most, cancelledBy)
+            raw = await askPatiently(attempt, call, exchange(line.pool, headers, body, most, undefined, permitted))
+          else raw = await exchange(line.pool, headers, body, most, cancelledBy, permitted)
           const answer = decoded(raw, call, options.drift)
           finish(attempt, undefined, raw.status)
           return answer
@@ -461,6 +499,11 @@ export function createClient(options: ClientOptions): Client {
           if (error instanceof Overdue) throw unanswered(options.breaker.interval)
           failure = error
           finish(attempt, error, raw?.status)
+        }
+        if (failure instanceof Cut && failure.reason === 'permit' && performance.now() < end) {
+          // Nothing has left: what has changed is looked at, and it goes on or ends there.
+          sent--
+          continue
         }
         if (raw && !renewed && credential.kind === 'key' && isTokenFault(failure, raw)) {
           // The upstream has done nothing for a token that it refused, so that anything may be sent again.
@@ -556,7 +599,7 @@ const cutIn = (failure: unknown): Cut | undefined => {
 function outcomeOf(failure: unknown, status: number | undefined): string {
   const cut = cutIn(failure)
   if (cut) {
-    if (cut.reason === 'gone') return 'cancelled'
+    if (cut.reason === 'gone' || cut.reason === 'permit') return 'cancelled'
     if (cut.reason === 'deadline') return 'timeout'
     return cut.reason === 'oversized' ? 'oversized' : cut.sent ? 'lost' : 'unsent'
   }
@@ -570,7 +613,7 @@ function outcomeOf(failure: unknown, status: number | undefined): string {
 function signOf(failure: unknown, status: number | undefined): Sign {
   if (status !== undefined) return status >= 500 ? 'fault' : 'answered'
   const cut = cutIn(failure)
-  if (!cut || cut.reason === 'gone') return 'neither'
+  if (!cut || cut.reason === 'gone' || cut.reason === 'permit') return 'neither'
   return cut.reason === 'oversized' ? 'answered' : 'silent'
 }
 
@@ -628,7 +671,11 @@ export const decoded = (
   drift: Drift
 ): Record<string, unknown> => decodeExactly(read(raw, method, answers, safe, partial), raw.text, decode, drift) as Record<string, unknown>
 
-/** The answer's JSON object when the upstream did what it was asked; throws otherwise. */
+/**
+ * The answer's JSON object when the upstream did what it was asked; throws Refusal or Problem otherwise. After a change, only the API's own
+ * error document means that nothing was done: proxies answer 429 and 503 also when the connection broke after the request was forwarded.
+ * @param safe nothing was changed: a read, or a call that was not sent to its end
+ */
 export function read(
   { status, headers, text }: RawAnswer,
   method: string,
@@ -640,16 +687,17 @@ export function read(
   const retryAfter = seconds === undefined ? undefined : String(seconds)
   const answer = parse(text)
   const refusal = refusalIn(answer, retryAfter)
-  if (refusal && !(partial && status === 200 && holdsSomething(answer?.result))) throw refusal
-  if (status === 429)
+  const carriesData = partial && status === 200 && holdsSomething(answer?.result)
+  if (refusal && !carriesData && (safe || isErrorDocument(answer))) throw refusal
+  if (safe && status === 429)
     throw new Problem('rate-limited', `The upstream takes no more ${method} calls for now.`, {
       headers: { 'retry-after': retryAfter ?? '1' }
     })
-  if (status === 503)
+  if (safe && status === 503)
     throw new Problem('upstream-unavailable', `The upstream is not available for ${method}.`, {
       headers: { 'retry-after': retryAfter ?? '1' }
     })
-  if (status === 200 && answer && answers.some(field => field in answer)) return answer
+  if (status === 200 && (!refusal || carriesData) && answer && answers.some(field => field in answer)) return answer
   const what = status === 200 ? `answered ${method} with something that is no answer of its API` : `answered ${method} with HTTP ${status}`
   if (!safe) throw new Problem('outcome-unknown', `The upstream ${what}. It is not sent again; look whether it had its effect.`)
   throw new Problem(status >= 500 ? 'upstream-fault' : 'upstream-answer-invalid', `The upstream ${what}.`)
@@ -679,4 +727,10 @@ function errorOf(answer: Record<string, unknown> | undefined): Record<string, un
   const error = answer?.error ?? (Array.isArray(answer?.errors) ? answer.errors[0] : undefined)
   if (error === undefined || error === null || error === false) return undefined
   return typeof error === 'object' ? (error as Record<string, unknown>) : { msg: error }
+}
+
+/** Whether an error is in the form of the API, `{code, msg}`, and so not of something in between that answers JSON too. */
+function isErrorDocument(answer: Record<string, unknown> | undefined): boolean {
+  const { code, msg } = errorOf(answer) ?? {}
+  return /^\d+$/.test(String(code)) && typeof msg === 'string'
 }

@@ -18,6 +18,8 @@ export interface DownloadCall {
   form: string
   /** The caller's `Accept-Encoding`. */
   acceptEncoding: string | undefined
+  /** Whether it may still leave, asked when its first byte is about to be written; when not, Cut `permit` is thrown. */
+  permitted: () => boolean
   /** The caller has gone. */
   gone: AbortSignal
 }
@@ -37,7 +39,7 @@ const brace = '{'.charCodeAt(0)
 /** Fetches a file, which is passed on chunk by chunk. Throws Refusal when the upstream says no, Problem when there is no file to be had. */
 export function download(
   { pool, headers, params, done }: Connection,
-  { method, form, acceptEncoding, gone }: DownloadCall,
+  { method, form, acceptEncoding, permitted, gone }: DownloadCall,
   { timeout }: DownloadOptions
 ): Promise<Download> {
   const { promise, resolve, reject } = Promise.withResolvers<Download>()
@@ -149,6 +151,11 @@ export function download(
       },
       {
         onRequestStart(started) {
+          if (!over && !permitted()) {
+            const error = new Cut('permit', false)
+            fail(error)
+            return started.abort(error)
+          }
           controller = started
           if (over) started.abort(new Error('cut'))
         },

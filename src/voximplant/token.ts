@@ -44,12 +44,12 @@ export function skewOf(upstreamDate: string | undefined, now: number): number {
 export function createTokens(clock: () => number = Date.now): Tokens {
   const cache = new WeakMap<SigningKey, { header: string; until: number; skew: number }>()
   const header = (key: SigningKey, skew?: number): string => {
-    const now = Math.floor(clock() / 1000)
     const cached = cache.get(key)
-    if (skew === undefined && cached && now < cached.until) return cached.header
+    // How old a token is, a clock that may be set does not say.
+    if (skew === undefined && cached && performance.now() < cached.until) return cached.header
     const corrected = skew ?? cached?.skew ?? 0
-    const fresh = `Bearer ${mint(key, now + corrected)}`
-    cache.set(key, { header: fresh, until: now + lifetime - margin, skew: corrected })
+    const fresh = `Bearer ${mint(key, Math.floor(clock() / 1000) + corrected)}`
+    cache.set(key, { header: fresh, until: performance.now() + (lifetime - margin) * 1000, skew: corrected })
     return fresh
   }
   return Object.assign((key: SigningKey) => header(key), {

@@ -33,6 +33,8 @@ export interface UploadCall {
   after?: (() => Promise<Texts>) | undefined
   /** Awaited right before the upstream can act; what it throws cuts the call, which then has no effect. */
   sending?: (() => Promise<void>) | undefined
+  /** Asked before the first byte leaves and before the upstream can act; what it throws cuts the call, which then has no effect. */
+  confirm?: (() => unknown) | undefined
   /** The caller has gone. */
   gone: AbortSignal
 }
@@ -59,7 +61,7 @@ const mediaType = /^[\w.+-]+\/[\w.+-]+(; ?[\w-]+=[\w."+:-]+)*$/
  */
 export async function upload(
   { pool, headers, params, done }: Connection,
-  { method, decode, answers, before, file, after, sending, gone }: UploadCall,
+  { method, decode, answers, before, file, after, sending, confirm, gone }: UploadCall,
   { timeout, stallTimeout, answerTimeout, maxAnswerBytes, drift }: UploadOptions
 ): Promise<Record<string, unknown>> {
   const boundary = `voxgate-${randomBytes(24).toString('hex')}`
@@ -118,6 +120,8 @@ export async function upload(
 
   async function* body(): AsyncGenerator<Uint8Array> {
     try {
+      await confirm?.()
+      if (over) return
       stalled = setTimeout(() => awaitsCaller || late(), stallTimeout)
       yield head
       awaitsCaller = true
@@ -131,10 +135,12 @@ export async function upload(
       if (later !== '') yield Buffer.from(`\r\n${later.slice(0, -2)}`)
       // An answer before the end, such as a refusal.
       if (over) return
+      await confirm?.()
       if (sending) {
         await sending()
-        if (over) return
+        await confirm?.()
       }
+      if (over) return
       awaitsCaller = false
       clearTimeout(stalled)
       clearTimeout(timer)
@@ -199,8 +205,8 @@ export async function upload(
   let answer: RawAnswer | undefined
   try {
     answer = await promise
-    if (answer.status === 413) throw new Problem('payload-too-large', 'The upstream takes no file of this size.')
-    const body = decoded(answer, { method, decode, answers, safe: false }, drift)
+    if (answer.status === 413 && !complete) throw new Problem('payload-too-large', 'The upstream takes no file of this size.')
+    const body = decoded(answer, { method, decode, answers, safe: !complete }, drift)
     done(undefined, answer.status)
     return body
   } catch (error) {
