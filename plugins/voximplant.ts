@@ -15,7 +15,7 @@ import { type FilePart, upload } from '../src/voximplant/upload.ts'
 import { Unencodable } from '../src/voximplant/wire.ts'
 
 export interface VoximplantOptions {
-  client: Omit<ClientOptions, 'drift' | 'tracer' | 'onBreaker'>
+  client: Omit<ClientOptions, 'budget' | 'drift' | 'tracer' | 'onBreaker'>
   /** Milliseconds. */
   uploadTimeout: number
   downloadTimeout: number
@@ -57,6 +57,7 @@ export default fp(
     const drift = { unknown: (field: string) => count(unknown, field), unreadable: (field: string) => count(unreadable, field) }
     const client: Client = createClient({
       ...options.client,
+      budget: app.responses.budget,
       drift,
       tracer: findTracer(),
       onBreaker: ({ scope, open, origin, tenantId }) =>
@@ -94,6 +95,7 @@ export default fp(
             method: operation.endpoint.rpc,
             form,
             decode: operation.decode,
+            decodeRows: operation.decodeRows,
             answers: operation.answers,
             partial: operation.partial,
             ownAccount: operation.class.ownAccount,
@@ -139,6 +141,7 @@ export default fp(
             stallTimeout,
             answerTimeout,
             maxAnswerBytes,
+            hold: app.responses.budget.hold(account.tenantId),
             drift
           })) as Answer
         } catch (error) {
@@ -171,7 +174,7 @@ export default fp(
       }
     )
   },
-  { name: 'voximplant', dependencies: ['tenants', 'limits', 'journey'] }
+  { name: 'voximplant', dependencies: ['tenants', 'limits', 'journey', 'responses'] }
 )
 
 /** Whom a request is for: the tenant's account, or the child account that the caller names. */
