@@ -92,7 +92,7 @@ if (!url) {
   await once(other.stdout, 'data')
   await measured("50 writes behind another process's lock of 15 s", async () => {
     const claims = Array.from({ length: 50 }, (_, i) =>
-      records.claim({ tenantId: 'acme', keyId: 'key', operation: 'sendSms', key: String(i) }, 'f').then(
+      records.claim({ tenantId: 'acme', keyId: 'key', lineage: 'key', operation: 'sendSms', key: String(i) }, 'f').then(
         () => true,
         () => false
       )

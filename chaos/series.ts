@@ -1,5 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { abuse } from './abuse.ts'
 import type { Score } from './control.ts'
 import type { Fault, Rule } from './faults.ts'
 import {
@@ -795,5 +796,6 @@ export const series: Readonly<Record<string, { title: string; run: Series }>> = 
   outages: { title: 'Redis and PostgreSQL killed, frozen, stopped and started', run: outages },
   kills: { title: 'kill -9 during money calls', run: kills },
   terms: { title: 'SIGTERM under load', run: terms },
-  strays: { title: 'Answers that nobody asked for', run: strays }
+  strays: { title: 'Answers that nobody asked for', run: strays },
+  abuse: { title: 'One tenant, or anybody, against the others', run: abuse }
 }

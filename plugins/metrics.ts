@@ -185,6 +185,21 @@ export default fp(
     counter('voxgate_gate_refused_total', 'Calls that got no place: the lane was full, or the process.', () =>
       samples('scope', gate.refused)
     )
+    const { responses } = app
+    gauge(
+      'voxgate_response_bytes',
+      'Bytes of responses held in memory: of the upstream while they are read, and of ours until they are taken.',
+      () => [[{}, responses.budget.held]]
+    )
+    gauge('voxgate_responses_waiting', 'Large responses of the upstream that wait for room in memory.', () => [
+      [{}, responses.budget.waiting]
+    ])
+    counter('voxgate_responses_total', 'What became of large responses, and of those that callers did not take.', () => [
+      [{ outcome: 'waited' }, responses.budget.counts.waited],
+      [{ outcome: 'abandoned' }, responses.budget.counts.abandoned],
+      [{ outcome: 'dropped' }, responses.counts.dropped],
+      [{ outcome: 'refused' }, responses.counts.refused]
+    ])
     const shedding = () => (app as { shedding?: SheddingCounts }).shedding
     gauge('voxgate_requests_held', 'Requests that are held back because there is too much to do.', () => [[{}, shedding()?.held ?? 0]])
     counter('voxgate_requests_shed_total', 'Requests turned away because there was too much to do.', () => [[{}, shedding()?.shed ?? 0]])
@@ -242,7 +257,7 @@ export default fp(
         }
       )
   },
-  { name: 'metrics', dependencies: ['journey', 'tenants', 'voximplant', 'limits', 'refusals'] }
+  { name: 'metrics', dependencies: ['journey', 'tenants', 'voximplant', 'limits', 'refusals', 'responses'] }
 )
 
 declare module 'fastify' {

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8'
 import underPressure from '@fastify/under-pressure'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { Problem } from '../src/problem.ts'
 
@@ -31,7 +31,7 @@ const sampleInterval = 250
 const turn = 10
 /** Requests that are held back at most; more are turned away at once. */
 const mostHeld = 1_000
-/** With a heap that is full, only so small a part of what is let in otherwise is. */
+/** With a heap, or a budget of responses, that is full, only so small a part of what is let in otherwise is. */
 const heapShare = 0.1
 /** How much of its rate a process is thought to keep from one sample to the next: less work for a while must not look like less ability. */
 const memory = 0.98
@@ -71,7 +71,8 @@ export default fp(
     }
     const maxHeap = heap * getHeapStatistics().heap_size_limit
     // The event loop is often late as well by then, and is the first to be told of.
-    const share = (): number => (maxHeap > 0 && app.memoryUsage().heapUsed > maxHeap ? heapShare : 1)
+    const { budget } = app.responses
+    const share = (): number => (budget.isFull || (maxHeap > 0 && app.memoryUsage().heapUsed > maxHeap) ? heapShare : 1)
     const room = (): number => Math.max(keep, (rate * hold) / 2) * share() - app.gate.active - app.gate.waiting
 
     const release = () => {
@@ -84,20 +85,32 @@ export default fp(
       }
     }
 
+    const admit = (request: FastifyRequest): Promise<void> | undefined => {
+      if (request.routeOptions.config.always) return
+      if (held.length === 0 && room() > 0) return
+      if (held.length >= mostHeld) {
+        counts.shed++
+        throw overloaded
+      }
+      return new Promise<void>((admit, refuse) => held.push({ until: performance.now() + hold, admit, refuse }))
+    }
     await app.register(underPressure, {
       sampleInterval: pressureInterval,
       maxEventLoopDelay: delay,
       eventLoopUtilizationMode: 'interval',
       maxEventLoopUtilization: utilization,
       maxHeapUsedBytes: maxHeap,
-      pressureHandler(request) {
-        if (request.routeOptions.config.always) return
-        if (held.length === 0 && room() > 0) return
-        if (held.length >= mostHeld) {
-          counts.shed++
-          throw overloaded
-        }
-        return new Promise<void>((admit, refuse) => held.push({ until: performance.now() + hold, admit, refuse }))
+      pressureHandler: admit
+    })
+    // Responses that callers leave untaken are mostly outside the heap.
+    app.addHook('onRequest', (request, _reply, next) => {
+      if (!budget.isFull || app.isUnderPressure()) return next()
+      try {
+        const admitted = admit(request)
+        if (admitted) admitted.then(() => next(), next)
+        else next()
+      } catch (error) {
+        next(error as Error)
       }
     })
     // The gate is there only now.
@@ -105,7 +118,7 @@ export default fp(
     app.addHook('onReady', async () => void timers.push(setInterval(sample, sampleInterval).unref(), setInterval(release, turn).unref()))
     app.addHook('onClose', async () => timers.forEach(clearInterval))
   },
-  { name: 'shedding', dependencies: ['voximplant'] }
+  { name: 'shedding', dependencies: ['voximplant', 'responses'] }
 )
 
 declare module 'fastify' {

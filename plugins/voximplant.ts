@@ -25,7 +25,7 @@ import { Unencodable } from '../src/voximplant/wire.ts'
 import { refused } from './auth.ts'
 
 export interface VoximplantOptions {
-  client: Omit<ClientOptions, 'drift' | 'tracer' | 'onBreaker'>
+  client: Omit<ClientOptions, 'budget' | 'drift' | 'tracer' | 'onBreaker'>
   /** Milliseconds. */
   uploadTimeout: number
   downloadTimeout: number
@@ -67,6 +67,7 @@ export default fp(
     const drift = { unknown: (field: string) => count(unknown, field), unreadable: (field: string) => count(unreadable, field) }
     const client: Client = createClient({
       ...options.client,
+      budget: app.responses.budget,
       drift,
       tracer: findTracer(),
       onBreaker: ({ scope, open, origin, tenantId }) =>
@@ -134,6 +135,7 @@ export default fp(
             method: operation.endpoint.rpc,
             form,
             decode: operation.decode,
+            decodeRows: operation.decodeRows,
             answers: operation.answers,
             partial: operation.partial,
             ownAccount: operation.class.ownAccount,
@@ -180,6 +182,7 @@ export default fp(
             stallTimeout,
             answerTimeout,
             maxAnswerBytes,
+            hold: app.responses.budget.hold(account.tenantId),
             drift
           })) as Answer
         } catch (error) {
@@ -225,7 +228,7 @@ export default fp(
       }
     )
   },
-  { name: 'voximplant', dependencies: ['tenants', 'limits', 'journey'] }
+  { name: 'voximplant', dependencies: ['tenants', 'limits', 'journey', 'responses'] }
 )
 
 /** Whom a request is for: the tenant's account, or the child account that the caller names. */

@@ -16,6 +16,7 @@ import pageHeaders from '../plugins/page-headers.ts'
 import problems, { problemOf, sendProblem } from '../plugins/problems.ts'
 import refusals from '../plugins/refusals.ts'
 import requestLog from '../plugins/request-log.ts'
+import responses from '../plugins/responses.ts'
 import shedding from '../plugins/shedding.ts'
 import tenants from '../plugins/tenants.ts'
 import uploads from '../plugins/uploads.ts'
@@ -80,6 +81,10 @@ async function createServer(
   await app.register(journey)
   await app.register(requestLog)
   await app.register(callerAddress, { trusts })
+  await app.register(responses, {
+    budget: { max: config.RESPONSE_MEMORY, share: config.TENANT_RESPONSE_MEMORY },
+    timeoutMs: config.RESPONSE_TIMEOUT
+  })
   await app.register(arrival, { timeout: config.REQUEST_TIMEOUT })
   await app.register(pageHeaders)
   await app.register(limits, {

@@ -216,6 +216,21 @@ export const settings = Type.Object({
     default: 2_000,
     description: 'Upstream calls under way at once of all tenants, per process'
   }),
+  RESPONSE_MEMORY: Type.Integer({
+    minimum: 1_048_576,
+    default: 134_217_728,
+    description:
+      'Bytes of responses held in memory: large ones of the upstream wait for room, and while callers leave so much untaken, requests are held back and turned away'
+  }),
+  TENANT_RESPONSE_MEMORY: Type.Integer({
+    minimum: 1_048_576,
+    default: 67_108_864,
+    description: 'The same of one tenant, whose further requests are then refused with 429; all callers without a key count as one'
+  }),
+  RESPONSE_TIMEOUT: ms(
+    'For how long a caller may take nothing of a response, and how long it may take for each MiB, before the connection is closed',
+    30_000
+  ),
   QUEUE_LENGTH: Type.Integer({ minimum: 0, default: 100, description: 'How many calls of a tenant may wait for a place' }),
   QUEUE_TIMEOUT: ms('How long a call may wait for a place, and a request while there is too much to do', 1_000),
   IDEMPOTENCY_TTL: ms('How long the answer to a request with an Idempotency-Key is kept and repeated', 86_400_000),

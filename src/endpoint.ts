@@ -10,6 +10,7 @@ import { compileUpload, type Upload, type UploadPlan } from './upload.ts'
 import { invalid } from './validation.ts'
 import { attachment } from './voximplant/download.ts'
 import { type Method, type MethodClass, methodClass } from './voximplant/methods.ts'
+import { type LongList, Rows, streamOf } from './voximplant/rows.ts'
 import { compileAnswer, compileForm, type Decode, type Form, type FormOptions, mark, marked, toSnake } from './voximplant/wire.ts'
 import { compileWithhold, type Withhold } from './withheld.ts'
 
@@ -57,6 +58,8 @@ export interface Operation {
   withhold?: Withhold
   form: Form
   decode: Decode
+  /** For a list: how its rows are decoded. */
+  decodeRows?: Decode
   /** Whether a call with this input is written to the audit log before it is made; undefined: never. */
   audits?: (input: Record<string, unknown>) => boolean
   /** Fields that mark an answer of the method, by the upstream's names. */
@@ -142,6 +145,9 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
     ...(audits ? { audits } : {}),
     form,
     decode: compileAnswer(reply.answer, id),
+    ...(facts.safe && (reply.kind === 'page' || reply.kind === 'list')
+      ? { decodeRows: compileAnswer(reply.answer.properties.result!, `${id}.result`) }
+      : {}),
     answers: Object.keys(reply.answer.properties).map(toSnake),
     partial: ['page', 'list', 'value'].includes(reply.kind),
     partOf,
@@ -281,9 +287,19 @@ export function toRoute(operation: Operation, lookup: (id: string) => Operation,
     if (operation.withhold && !request.tenant.scopes.includes('secrets')) operation.withhold(body)
     if (headers) reply.headers(headers)
     reply.code(status)
-    return body
+    return isLongList(body) ? sendRows(body, request, reply) : body
   }
   return { method, url, schema, handler, config: { operation }, ...(method === 'DELETE' ? { preValidation: refuseBody } : {}) }
+}
+
+const isLongList = (body: unknown): body is LongList => (body as LongList | undefined)?.items instanceof Rows
+
+/** Sends a list whose rows are JSON already; what has been passed on is not held any more. */
+function sendRows(body: LongList, request: FastifyRequest, reply: FastifyReply) {
+  const { hold } = request.journey
+  const { stream, bytes } = streamOf(body, passed => hold?.set(Math.max(0, hold.bytes - passed)))
+  reply.headers({ 'content-type': 'application/json; charset=utf-8', 'content-length': bytes })
+  return stream
 }
 
 /** What a caller puts into a body that is not read would be lost. */

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 import type { Span } from '@opentelemetry/api'
+import type { Hold } from './limits/byte-budget.ts'
 
 /** A request on its way: the trace it belongs to (W3C Trace Context), and what its calls of the upstream came to. */
 
@@ -57,6 +58,8 @@ export class Journey {
   gone = false
   /** Its end has been told. */
   ended = false
+  /** What is held in memory for its response, if that is large. */
+  hold: Hold | undefined = undefined
   /** What is under way at the upstream, where it may be ended before it is through. */
   underWay: { cut(reason: 'gone'): void } | undefined = undefined
 
@@ -69,6 +72,18 @@ export class Journey {
   /** A `traceparent` for a call that is made for this request, with a span of its own. */
   next(): string {
     return `00-${this.traceId}-${randomHex(8)}-${this.parent ? this.parent.flags : '00'}`
+  }
+
+  /** Takes over what a response of the upstream holds in memory. */
+  keep(hold: Hold): void {
+    this.release()
+    if (this.ended) hold.release()
+    else this.hold = hold
+  }
+
+  release(): void {
+    this.hold?.release()
+    this.hold = undefined
   }
 
   leave(): void {

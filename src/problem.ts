@@ -220,7 +220,7 @@ export const problemTypes = {
   'concurrency-limited': caller(
     429,
     'Too many calls at once',
-    'So many calls of your tenant are under way that no place became free in time. Nothing was sent. Send fewer at once, or try again after `Retry-After` seconds.',
+    'So many calls of your tenant are under way that no place became free in time, or your callers have left too many responses unread. Nothing was sent. Send fewer at once, read responses to their end, or try again after `Retry-After` seconds.',
     true
   ),
   'tenant-quota-exceeded': caller(

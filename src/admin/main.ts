@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts'
+import { ByteBudget } from '../limits/byte-budget.ts'
 import { operations } from '../operations.ts'
 import { scopeTable } from '../scopes.ts'
 import { createIdempotency } from '../tenants/idempotency.ts'
@@ -48,7 +49,10 @@ export const administrator = ({ config, store, origin, ca }: AdministratorSettin
   createAdministrator({
     store,
     origin,
-    check: createCheck(operations, clientOptions(config, ca)),
+    check: createCheck(operations, {
+      ...clientOptions(config, ca),
+      budget: new ByteBudget({ max: config.RESPONSE_MEMORY, share: config.TENANT_RESPONSE_MEMORY })
+    }),
     hosts: config.UPSTREAM_HOSTS,
     scopes: scopeTable(operations),
     records: createIdempotency(store, { ttl: config.IDEMPOTENCY_TTL, lease: config.IDEMPOTENCY_LEASE })

@@ -1,6 +1,7 @@
 import type { Span, Tracer } from '@opentelemetry/api'
 import type { Dispatcher } from 'undici'
 import type { Journey } from '../journey.ts'
+import type { ByteBudget } from '../limits/byte-budget.ts'
 import { Problem } from '../problem.ts'
 import { count, type Tally, Timing } from '../tallies.ts'
 import { endAttempt, headersOf, startAttempt } from '../tracing.ts'
@@ -19,8 +20,10 @@ import {
 import { Connections, type HostManners } from './connections.ts'
 import { textOf } from './encoding.ts'
 import { meaningOf } from './errors.ts'
+import { LargeResponse, type LargeResponses, largeFrom, Turns } from './large-response.ts'
 import type { MethodClass } from './methods.ts'
 import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions, secondsOf } from './retry.ts'
+import type { Rows } from './rows.ts'
 import { createTokens, type SigningKey, skewOf } from './token.ts'
 import { type Decode, type Drift, decodeExactly } from './wire.ts'
 
@@ -61,6 +64,8 @@ export interface Call {
   ownAccount?: boolean
   /** Reads only: a lost answer is a mere fault, not an unknown outcome. */
   safe: boolean
+  /** How its `result` is decoded, where that is a list: a long one is then `Rows`, written already. */
+  decodeRows?: Decode | undefined
   /** When it may be sent again; never by default. */
   retry?: MethodClass['retry']
   /** Milliseconds for everything; the client's own by default. */
@@ -90,6 +95,8 @@ export interface ClientOptions {
   connections: number
   /** The longest answer that is read, in bytes. */
   maxAnswerBytes: number
+  /** Bytes of responses that are held in memory. */
+  budget: ByteBudget
   retry: RetryOptions
   breaker: BreakerOptions & {
     /** How long a probe may take, in milliseconds. */
@@ -158,12 +165,17 @@ export interface RawAnswer {
   status: number
   headers: Record<string, string | string[] | undefined>
   text: string
+  /** The rows of a long list, which `text` then lacks. */
+  rows?: Rows | undefined
 }
 
 /** Why no whole answer came. `sent`: bytes may have reached the upstream. */
 export class Cut extends Error {
-  /** `permit`: it did not hold any more when the first byte was about to be written. */
-  readonly reason: 'deadline' | 'oversized' | 'connection' | 'gone' | 'permit'
+  /**
+   * `permit`: it did not hold any more when the first byte was about to be written. `crowded`: the deadline passed while other large responses
+   * were in its way here.
+   */
+  readonly reason: 'deadline' | 'crowded' | 'oversized' | 'connection' | 'gone' | 'permit'
   readonly sent: boolean
   constructor(reason: Cut['reason'], sent: boolean, cause?: unknown) {
     super(reason, { cause })
@@ -198,6 +210,9 @@ interface Attempt {
   span: Span | undefined
 }
 
+/** What an exchange has to know of the call it is made for. */
+type ExchangeCall = Pick<Call, 'decodeRows' | 'safe' | 'journey'> & { tenantId: string }
+
 /**
  * One request and its answer: a dispatch handler of our own, as undici's body streams cost more than the call. One object, not a handful of
  * closures: those keep each other, and with them answers that were read long ago, from being collected early.
@@ -205,8 +220,10 @@ interface Attempt {
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #resolve: (answer: RawAnswer) => void
   readonly #reject: (cut: Cut) => void
-  readonly #most: number
+  readonly #responses: LargeResponses
+  readonly #call: ExchangeCall
   readonly #timer: NodeJS.Timeout
+  #large: LargeResponse | undefined
   readonly #permitted: (() => boolean) | undefined
   #cancelledBy: Journey | undefined
   #chunks: Buffer[] = []
@@ -216,19 +233,21 @@ class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined
   #over = false
 
-  /** @param timeout milliseconds; `most` bytes of an answer are read. */
+  /** @param timeout milliseconds */
   constructor(
     resolve: (answer: RawAnswer) => void,
     reject: (cut: Cut) => void,
     timeout: number,
-    most: number,
+    responses: LargeResponses,
+    call: ExchangeCall,
     cancelledBy: Journey | undefined,
     permitted: (() => boolean) | undefined
   ) {
     this.#permitted = permitted
     this.#resolve = resolve
     this.#reject = reject
-    this.#most = most
+    this.#responses = responses
+    this.#call = call
     this.#cancelledBy = cancelledBy
     this.#timer = setTimeout(late, timeout, this)
     if (cancelledBy) cancelledBy.underWay = this
@@ -241,7 +260,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#controller?.abort(error)
   }
 
-  #end(error: Cut | undefined): void {
+  /** Ends it because its time is over. */
+  late(): void {
+    this.cut(this.#large?.delayed ? 'crowded' : 'deadline')
+  }
+
+  #end(error: Cut | undefined, text?: string, rows?: Rows): void {
     if (this.#over) return
     this.#over = true
     clearTimeout(this.#timer)
@@ -249,12 +273,46 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#cancelledBy = undefined
     const chunks = this.#chunks
     this.#chunks = []
-    if (error) this.#reject(error)
-    else {
-      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#bytes)
-      const text = textOf(body, this.#headers['content-encoding'], this.#most)
-      this.#resolve({ status: this.#status, headers: this.#headers, text })
-    }
+    if (error) {
+      this.#large?.cancel()
+      this.#reject(error)
+    } else
+      this.#resolve({
+        status: this.#status,
+        headers: this.#headers,
+        text:
+          text ??
+          textOf(
+            chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#bytes),
+            this.#headers['content-encoding'],
+            this.#responses.maxBytes
+          ),
+        rows
+      })
+  }
+
+  /** From here on it is read as large responses are. */
+  #enlarge(length: number | undefined): void {
+    const { tenantId, decodeRows, safe, journey } = this.#call
+    this.#large = new LargeResponse(this.#responses, this.#controller!, {
+      tenantId,
+      decodeRows: this.#status === 200 ? decodeRows : undefined,
+      encoding: this.#headers['content-encoding'],
+      waits: safe,
+      length,
+      done: result => {
+        if (!result) {
+          this.#end(undefined, '')
+          this.#controller?.abort(new Error('no JSON'))
+          return
+        }
+        // Counted on until the caller has taken what becomes of it.
+        if (journey) journey.keep(result.hold)
+        else result.hold.release()
+        this.#end(undefined, result.text, result.rows)
+      }
+    })
+    for (const chunk of this.#chunks.splice(0)) this.#large.data(chunk)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -270,14 +328,22 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: RawAnswer['headers']): void {
     this.#status = status
     this.#headers = headers
+    const length = Number(headers['content-length'])
+    if (length > this.#responses.maxBytes) this.cut('oversized')
+    else if (length > largeFrom) this.#enlarge(length)
   }
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#bytes += chunk.length
-    if (this.#bytes > this.#most) this.cut('oversized')
-    else this.#chunks.push(chunk)
+    if (this.#bytes > this.#responses.maxBytes) this.cut('oversized')
+    else if (this.#large) this.#large.data(chunk)
+    else {
+      this.#chunks.push(chunk)
+      if (this.#bytes > largeFrom) this.#enlarge(undefined)
+    }
   }
   onResponseEnd(): void {
-    this.#end(undefined)
+    if (this.#large) this.#large.end()
+    else this.#end(undefined)
   }
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     const timedOut = /^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test((error as { code?: string }).code ?? '')
@@ -285,7 +351,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-const late = (exchange: Exchange): void => exchange.cut('deadline')
+const late = (exchange: Exchange): void => exchange.late()
 
 /** How many tenants' bursts of retries the process may spend at once. */
 const commonBursts = 5
@@ -305,6 +371,12 @@ export function createClient(options: ClientOptions): Client {
     return known
   }
   const { tracer, onBreaker } = options
+  const responses: LargeResponses = {
+    budget: options.budget,
+    turns: new Turns(),
+    drift: options.drift,
+    maxBytes: options.maxAnswerBytes
+  }
   /** The process as a whole must not repeat itself too much either. Counted by calls, not by those that wait: a pause is longer than a call. */
   const common = createBudget({ share: options.retry.share, burst: options.retry.burst * commonBursts })
 
@@ -381,13 +453,14 @@ export function createClient(options: ClientOptions): Client {
     headers: Record<string, string>,
     body: string,
     timeout: number,
+    call: ExchangeCall,
     cancelledBy: Journey | undefined,
     permitted: (() => boolean) | undefined
   ): Promise<RawAnswer> =>
     new Promise((resolve, reject) => {
       pool.dispatch(
         { path: '/platform_api', method: 'POST', headers, body },
-        new Exchange(resolve, reject, timeout, options.maxAnswerBytes, cancelledBy, permitted)
+        new Exchange(resolve, reject, timeout, responses, call, cancelledBy, permitted)
       )
     })
 
@@ -456,12 +529,15 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     async call(given, call) {
-      const { method, safe, retry, journey, sending, permit, timeout = options.timeout } = call
+      const { method, decodeRows, safe, retry, journey, sending, permit, timeout = options.timeout } = call
       let ready = signed(given, call)
       const permitted = permit && (() => permit.holds(ready.account))
       const end = performance.now() + timeout
       // A change that was sent is never cancelled: its caller may have gone, but what becomes of it is still worth knowing.
       const cancelledBy = safe ? journey : undefined
+      const about: ExchangeCall = { tenantId: given.tenantId, decodeRows, safe, journey }
+      // Nothing is waited for while an earlier response of the same request is held.
+      journey?.release()
       let renewed = false
       let mayLeave = sending === undefined
       ready.line.budget.earn()
@@ -489,8 +565,8 @@ export function createClient(options: ClientOptions): Client {
           }
           const most = attempts === 1 ? limit : Math.min(limit, end - attempt.since)
           if (attempt.pass === 'patient' && safe)
-            raw = await askPatiently(attempt, call, exchange(line.pool, headers, body, most, undefined, permitted))
-          else raw = await exchange(line.pool, headers, body, most, cancelledBy, permitted)
+            raw = await askPatiently(attempt, call, exchange(line.pool, headers, body, most, about, undefined, permitted))
+          else raw = await exchange(line.pool, headers, body, most, about, cancelledBy, permitted)
           const answer = decoded(raw, call, options.drift)
           finish(attempt, undefined, raw.status)
           return answer
@@ -601,6 +677,7 @@ function outcomeOf(failure: unknown, status: number | undefined): string {
   if (cut) {
     if (cut.reason === 'gone' || cut.reason === 'permit') return 'cancelled'
     if (cut.reason === 'deadline') return 'timeout'
+    if (cut.reason === 'crowded') return 'crowded'
     return cut.reason === 'oversized' ? 'oversized' : cut.sent ? 'lost' : 'unsent'
   }
   if (failure instanceof Refusal) return 'refused'
@@ -614,14 +691,14 @@ function signOf(failure: unknown, status: number | undefined): Sign {
   if (status !== undefined) return status >= 500 ? 'fault' : 'answered'
   const cut = cutIn(failure)
   if (!cut || cut.reason === 'gone' || cut.reason === 'permit') return 'neither'
-  return cut.reason === 'oversized' ? 'answered' : 'silent'
+  return cut.reason === 'oversized' || cut.reason === 'crowded' ? 'answered' : 'silent'
 }
 
 const notNow: readonly string[] = ['upstream-fault', 'upstream-unavailable', 'upstream-answer-invalid', 'rate-limited']
 
 /** What kind of failure an attempt met; undefined for one that the next attempt would meet too. */
 function faultOf(failure: unknown): Fault | undefined {
-  if (failure instanceof Cut && failure.reason === 'gone') return undefined
+  if (failure instanceof Cut && (failure.reason === 'gone' || failure.reason === 'crowded')) return undefined
   if (failure instanceof Cut) return failure.sent ? (failure.reason === 'oversized' ? undefined : 'transport') : 'unsent'
   const type = failure instanceof Refusal ? meaningOf(failure.code).type : failure instanceof Problem ? failure.type : ''
   return notNow.includes(type) ? 'answer' : undefined
@@ -658,6 +735,12 @@ export function problemOfCut(cut: Cut, method: string, safe: boolean): Problem {
       `${method} was sent, but its answer was lost (${cut.reason === 'connection' ? causeOf(cut) : cut.reason}). It is not sent again; look whether it had its effect.`,
       { cause: cut }
     )
+  if (cut.reason === 'crowded')
+    return new Problem(
+      'service-unavailable',
+      `Too many large responses are being read for ${method} to be among them in time. Ask for smaller pages, or for fewer at once.`,
+      { headers: { 'retry-after': '5' }, cause: cut }
+    )
   if (cut.reason === 'deadline') return new Problem('upstream-timeout', `${method} was not answered in time.`, { cause: cut })
   if (cut.reason === 'oversized')
     return new Problem('upstream-answer-invalid', `The answer to ${method} is longer than Voxgate reads.`, { cause: cut })
@@ -669,7 +752,11 @@ export const decoded = (
   raw: RawAnswer,
   { method, decode, answers, partial, safe }: Pick<Call, 'method' | 'decode' | 'answers' | 'partial' | 'safe'>,
   drift: Drift
-): Record<string, unknown> => decodeExactly(read(raw, method, answers, safe, partial), raw.text, decode, drift) as Record<string, unknown>
+): Record<string, unknown> => {
+  const response = decodeExactly(read(raw, method, answers, safe, partial), raw.text, decode, drift) as Record<string, unknown>
+  if (raw.rows) response.result = raw.rows
+  return response
+}
 
 /**
  * The answer's JSON object when the upstream did what it was asked; throws Refusal or Problem otherwise. After a change, only the API's own
@@ -677,7 +764,7 @@ export const decoded = (
  * @param safe nothing was changed: a read, or a call that was not sent to its end
  */
 export function read(
-  { status, headers, text }: RawAnswer,
+  { status, headers, text, rows }: RawAnswer,
   method: string,
   answers: readonly string[],
   safe: boolean,
@@ -687,7 +774,7 @@ export function read(
   const retryAfter = seconds === undefined ? undefined : String(seconds)
   const answer = parse(text)
   const refusal = refusalIn(answer, retryAfter)
-  const carriesData = partial && status === 200 && holdsSomething(answer?.result)
+  const carriesData = partial && status === 200 && (rows?.length || holdsSomething(answer?.result))
   if (refusal && !carriesData && (safe || isErrorDocument(answer))) throw refusal
   if (safe && status === 429)
     throw new Problem('rate-limited', `The upstream takes no more ${method} calls for now.`, {

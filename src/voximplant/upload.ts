@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { Hold } from '../limits/byte-budget.ts'
 import { Problem } from '../problem.ts'
 import { type Connection, Cut, callerGone, decoded, problemOfCut, type RawAnswer } from './client.ts'
 import { textOf } from './encoding.ts'
@@ -46,6 +47,8 @@ export interface UploadOptions {
   answerTimeout: number
   /** The longest answer that is read, in bytes. */
   maxAnswerBytes: number
+  /** What the response is counted in while it is held. */
+  hold: Hold
   drift: Drift
 }
 
@@ -62,7 +65,7 @@ const mediaType = /^[\w.+-]+\/[\w.+-]+(; ?[\w-]+=[\w."+:-]+)*$/
 export async function upload(
   { pool, headers, params, done }: Connection,
   { method, decode, answers, before, file, after, sending, confirm, gone }: UploadCall,
-  { timeout, stallTimeout, answerTimeout, maxAnswerBytes, drift }: UploadOptions
+  { timeout, stallTimeout, answerTimeout, maxAnswerBytes, hold, drift }: UploadOptions
 ): Promise<Record<string, unknown>> {
   const boundary = `voxgate-${randomBytes(24).toString('hex')}`
   const textParts = (texts: Texts): string => {
@@ -184,6 +187,7 @@ export async function upload(
           bytes += chunk.length
           if (bytes > maxAnswerBytes) cut(problemOfCut(new Cut('oversized', true), method, false))
           else chunks.push(chunk)
+          hold.set(bytes)
         },
         onResponseEnd() {
           end()
@@ -212,5 +216,7 @@ export async function upload(
   } catch (error) {
     done(error, answer?.status)
     throw error
+  } finally {
+    hold.release()
   }
 }

@@ -94,7 +94,7 @@ onEveryDatabase(t, 'each filter of the audit log has an index', async (t, { kind
 
 onEveryDatabase(t, 'an outcome that stays unknown is forgotten in the end, with an entry in the audit log', async (t, database) => {
   const store = await open(t, database)
-  const claim = { tenantId: 'acme', keyId: 'key', operation: 'sendSms', key: 'mine' }
+  const claim = { tenantId: 'acme', keyId: 'key', lineage: 'key', operation: 'sendSms', key: 'mine' }
   const begin = async (unknownTtl: number) => {
     const records = createIdempotency(store, { ttl: 1000, lease: 1, unknownTtl })
     return { records, begun: await records.claim(claim, 'f') }
@@ -114,13 +114,13 @@ onEveryDatabase(t, 'an outcome that stays unknown is forgotten in the end, with 
 onEveryDatabase(t, 'a tenant has a limited number of idempotency records', async (t, database) => {
   const store = await open(t, database)
   const records = createIdempotency(store, { ttl: 1000, lease: 60_000, quota: recordQuota(store.database, 3) })
-  const claim = (key: string) => records.claim({ tenantId: 'acme', keyId: 'key', operation: 'addSkill', key }, 'f')
+  const claim = (key: string) => records.claim({ tenantId: 'acme', keyId: 'key', lineage: 'key', operation: 'addSkill', key }, 'f')
   for (const key of ['a', 'b', 'c']) t.ok('attempt' in (await claim(key)))
   await t.rejects(claim('d'), QuotaExceeded)
   t.ok('known' in (await claim('a')), 'what is remembered is still told')
   const other = createIdempotency(store, { ttl: 1000, lease: 60_000, quota: recordQuota(store.database, 3) })
   await t.rejects(
-    other.claim({ tenantId: 'acme', keyId: 'key', operation: 'addSkill', key: 'e' }, 'f'),
+    other.claim({ tenantId: 'acme', keyId: 'key', lineage: 'key', operation: 'addSkill', key: 'e' }, 'f'),
     QuotaExceeded,
     'another process counts the same'
   )
