@@ -3,8 +3,9 @@ import fp from 'fastify-plugin'
 import type { Operation } from '../src/endpoint.ts'
 import { fingerprintOf, keyHeader, readKey, replayedHeader, verdictOn } from '../src/idempotency.ts'
 import { Problem, type Settle } from '../src/problem.ts'
+import { problemBody } from '../src/problem-body.ts'
 import { type Answer, createIdempotency, type Idempotency, type Known, type Attempt as Stored } from '../src/tenants/idempotency.ts'
-import { problemBody, problemOf } from './problems.ts'
+import { problemOf } from './problems.ts'
 
 export interface IdempotencyOptions {
   operations: readonly Operation[]

@@ -1,6 +1,8 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { hostProblem, namesHost } from '../src/malformed-request.ts'
 import { Problem, type ProblemType, problemTypes } from '../src/problem.ts'
+import { problemBody } from '../src/problem-body.ts'
 import { DatabaseAway } from '../src/tenants/away.ts'
 import { KeyServerError } from '../src/tenants/transit.ts'
 import { UnknownMasterKey } from '../src/tenants/vault.ts'
@@ -46,21 +48,6 @@ export function problemOf(error: unknown): Problem {
   // The message of an unforeseen error may hold anything: it goes to the log only.
   return new Problem('internal-error', 'The failure has been logged under the request id.', { cause: error })
 }
-
-/** A problem as the body of an answer. */
-export const problemBody = ({ type, kind, status, message, errors, upstream, settle }: Problem, requestId: string, base: string) => ({
-  type: `${base}/problems/${type}`,
-  title: kind.title,
-  status,
-  detail: message,
-  instance: `urn:request:${requestId}`,
-  code: type,
-  origin: kind.origin,
-  retryable: kind.retryable,
-  ...(errors ? { errors } : {}),
-  ...(upstream ? { upstream } : {}),
-  ...(settle ? { settle } : {})
-})
 
 const send = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
   // A request whose URL cannot be read meets no hook.
@@ -137,6 +124,7 @@ export default fp(
         )
       return send(problem, request, reply, base)
     })
+    app.addHook('onRequest', (request, _reply, next) => next(namesHost(request.raw) ? undefined : hostProblem()))
     // The router decodes the path and refuses what it cannot; the query's parser takes anything, so that `%zz` would become a value.
     app.addHook('onRequest', (request, _reply, next) => {
       const at = request.url.indexOf('?')
