@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { Operation } from '../src/endpoint.ts'
 import { fingerprintOf, keyHeader, readKey, replayedHeader, verdictOn } from '../src/idempotency.ts'
 import { Problem, type Settle } from '../src/problem.ts'
+import { problemBody } from '../src/problem-body.ts'
 import {
   type Answer,
   createIdempotency,
@@ -13,7 +14,7 @@ import {
 } from '../src/tenants/idempotency.ts'
 import { QuotaExceeded } from '../src/tenants/quota.ts'
 import { sweepEvery } from '../src/tenants/sweep.ts'
-import { problemBody, problemOf } from './problems.ts'
+import { problemOf } from './problems.ts'
 
 export interface IdempotencyOptions {
   operations: readonly Operation[]

@@ -1,7 +1,9 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { adminPath, isSpelledOut } from '../src/admin/spelling.ts'
+import { hostProblem, namesHost } from '../src/malformed-request.ts'
 import { Problem, type ProblemType, problemTypes } from '../src/problem.ts'
+import { problemBody } from '../src/problem-body.ts'
 import { DatabaseAway } from '../src/tenants/away.ts'
 import { KeyServerError } from '../src/tenants/transit.ts'
 import { UnknownMasterKey } from '../src/tenants/vault.ts'
@@ -47,21 +49,6 @@ export function problemOf(error: unknown): Problem {
   // The message of an unforeseen error may hold anything: it goes to the log only.
   return new Problem('internal-error', 'The failure has been logged under the request id.', { cause: error })
 }
-
-/** A problem as the body of an answer. */
-export const problemBody = ({ type, kind, status, message, errors, upstream, settle }: Problem, requestId: string, base: string) => ({
-  type: `${base}/problems/${type}`,
-  title: kind.title,
-  status,
-  detail: message,
-  instance: `urn:request:${requestId}`,
-  code: type,
-  origin: kind.origin,
-  retryable: kind.retryable,
-  ...(errors ? { errors } : {}),
-  ...(upstream ? { upstream } : {}),
-  ...(settle ? { settle } : {})
-})
 
 /** Answers a request with a problem. */
 export const sendProblem = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
@@ -154,6 +141,7 @@ export default fp(
     })
     // Before a body is read: its type or size does not matter here.
     app.addHook('onRequest', (request, reply, next) => {
+      if (!namesHost(request.raw)) return app.limits.refuse(request, reply, hostProblem(), next)
       if (request.is404) return app.limits.refuse(request, reply, nothingHere, next)
       // The router decodes the path and refuses what it cannot; the query's parser takes anything, so that `%zz` would become a value.
       const at = request.url.indexOf('?')

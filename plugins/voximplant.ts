@@ -47,20 +47,23 @@ export interface UploadInput {
   partOf: Operation['partOf']
 }
 
-/** Differences between the upstream's answers and what is declared: `<noun>.<field>` -> how often. Bounded: the names are the upstream's. */
+/** Differences between the upstream's answers and what is declared: `<noun>.<field>` -> how often. Bounded in number and length: the names are the upstream's. */
 export interface DriftCounts {
   unknown: ReadonlyMap<string, number>
   unreadable: ReadonlyMap<string, number>
 }
 
 const maxDriftNames = 1000
+const maxDriftNameLength = 100
 
 /** `request.voximplant(operation, input)`: one call of the upstream with the credentials of the request's tenant. */
 export default fp(
   async (app: FastifyInstance, options: VoximplantOptions) => {
     const unknown = new Map<string, number>()
     const unreadable = new Map<string, number>()
-    const count = (counts: Map<string, number>, field: string) => {
+    const count = (counts: Map<string, number>, name: string) => {
+      // A copy: a slice would keep the whole name in memory.
+      const field = name.length > maxDriftNameLength ? structuredClone(name.slice(0, maxDriftNameLength)) : name
       const before = counts.get(field)
       if (before !== undefined || counts.size < maxDriftNames) counts.set(field, (before ?? 0) + 1)
     }

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { encodingNames, encodingPattern } from '../src/csv.ts'
+import { encodingNames, encodingPattern, maxCells, maxColumns } from '../src/csv.ts'
 import { mark } from '../src/voximplant/wire.ts'
 import { decimal, flag, formattedName, id, integer, maybe, oneOf, strict, text, timestamp, unixTime } from './common.ts'
 
@@ -113,12 +113,13 @@ export const CallListTasks = Type.Array(
     additionalProperties: cell,
     propertyNames: { pattern: '^[^\\r\\n\\u0000]{1,255}$', [mark.expects]: 'named with 1 to 255 characters without line breaks or NUL' },
     minProperties: 1,
+    maxProperties: maxColumns,
     description: "One task. The scenario gets its fields as custom data; those that begin with `__` are the upstream's own."
   }),
   {
     minItems: 1,
     maxItems: 10_000,
-    description: 'The tasks, in place of a file: up to 10,000, in a body of 1 MiB at most.',
+    description: `The tasks, in place of a file: up to 10,000, in a body of 1 MiB at most. Together they have up to ${maxColumns} different fields, each of which is a column, and rows and columns make up to ${maxCells.toLocaleString('en')} cells.`,
     examples: [[{ phone: '14155550101', name: 'Ada', __task_uuid: 'order-4711' }]]
   }
 )

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { problemTypes } from '../src/problem.ts'
+import { maxViolations, problemTypes } from '../src/problem.ts'
 import { flag, integer, maybe, oneOf, text } from './common.ts'
 
 const codes = Object.keys(problemTypes)
@@ -24,7 +24,10 @@ export const Problem = Type.Object(
           pointer: text('The field, as a JSON Pointer within that part.', { examples: ['/userName'] }),
           detail: text('What is wrong with it.', { examples: ['is required'] })
         }),
-        { description: 'Every violation found, all at once.' }
+        {
+          maxItems: maxViolations,
+          description: `The violations found, the first ${maxViolations} of them; \`detail\` tells when there are more. Texts that are too long end in \` ...\`.`
+        }
       )
     ),
     upstream: maybe(

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import cors from '@fastify/cors'
 import type { TSchema } from '@sinclair/typebox'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
@@ -30,6 +31,7 @@ import { type Config, trustedProxies } from './config.ts'
 import { toRoute } from './endpoint.ts'
 import { replayedHeader } from './idempotency.ts'
 import { logging } from './logging.ts'
+import { originForm, respondToClientError } from './malformed-request.ts'
 import { operations } from './operations.ts'
 import type { Store } from './tenants/store.ts'
 import { validatorCompiler } from './validation.ts'
@@ -62,7 +64,9 @@ async function createServer(
     bodyLimit: config.BODY_LIMIT,
     // The server knows one deadline only: the longest. `arrival` sees to the shorter one.
     requestTimeout: Math.max(config.REQUEST_TIMEOUT, config.UPLOAD_TIMEOUT),
-    http: { headersTimeout: config.REQUEST_TIMEOUT },
+    // A request without a host is refused by `problems`, with a document.
+    http: { headersTimeout: config.REQUEST_TIMEOUT, requireHostHeader: false },
+    rewriteUrl: originForm,
     trustProxy: trusts,
     // Whatever comes before the last connection has ended is answered.
     return503OnClosing: false,
@@ -70,7 +74,8 @@ async function createServer(
     frameworkErrors: (error, request, reply) => {
       request.callerAddress = app.callerAddressOf(request.raw)
       app.limits.refuse(request, reply, problemOf(error), problem => sendProblem(problem, request, reply, base))
-    }
+    },
+    clientErrorHandler: (error, socket) => respondToClientError(error, socket, randomUUID(), base)
   })
   app.setValidatorCompiler(validatorCompiler)
   // Answers are built from declared fields by the wire: there is nothing left for a schema to filter.

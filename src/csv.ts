@@ -1,4 +1,4 @@
-import type { Violation } from './problem.ts'
+import { maxViolations, type Violation } from './problem.ts'
 import { invalid } from './validation.ts'
 
 /** Rows of JSON as a CSV file: the header is the union of their fields, and a field that a row lacks is empty. */
@@ -13,6 +13,10 @@ export interface CsvFormat {
 }
 
 type Cell = string | number | boolean
+
+/** How many columns and cells a file can have: a row without a field still has its cell. */
+export const maxColumns = 200
+export const maxCells = 500_000
 
 /** The encodings that can be written, by their names in lower case. */
 const encodings: Record<string, BufferEncoding> = {
@@ -38,16 +42,49 @@ const lastCharacter: Partial<Record<BufferEncoding, number>> = { latin1: 0xff, a
 
 const inBody = (pointer: string, detail: string): Violation => ({ in: 'body', pointer, detail })
 const segment = (name: string): string => name.replace(/~/g, '~0').replace(/\//g, '~1')
-/** A cell as text; numbers without an exponent. */
+/** A cell as text; numbers without an exponent, which those below 2^53 have when they are small. */
 const plain = (cell: Cell): string => {
   const text = String(cell)
-  if (typeof cell !== 'number' || !text.includes('e')) return text
-  return Number.isInteger(cell) ? String(BigInt(cell)) : cell.toFixed(20).replace(/\.?0+$/, '')
+  return typeof cell === 'number' && text.includes('e') ? cell.toFixed(20).replace(/\.?0+$/, '') : text
 }
 
 /**
- * Writes rows as CSV. `pointer` is where they stand in the body, as `/tasks`. Throws Problem when the marks contradict one another and when
- * the encoding lacks a character, naming each.
+ * The columns of rows: name -> the first row that has it. Throws Problem, naming rows, when there are more than `maxColumns`, or more than
+ * `maxCells` cells in all.
+ */
+function columnsOf(rows: readonly Record<string, Cell>[], pointer: string): Map<string, number> {
+  const columns = new Map<string, number>()
+  const beyond: Violation[] = []
+  for (const [i, row] of rows.entries()) {
+    if (beyond.length > maxViolations) break
+    for (const name of Object.keys(row)) {
+      if (columns.has(name)) continue
+      if (columns.size < maxColumns) columns.set(name, i)
+      else if (beyond.length <= maxViolations)
+        beyond.push(
+          inBody(
+            `${pointer}/${i}/${segment(name)}`,
+            `would be one column too many: the rows may have ${maxColumns} different fields together, as each is a column of every row. Name fields alike in all rows, or put what differs into one field`
+          )
+        )
+    }
+  }
+  const most = Math.floor(maxCells / columns.size)
+  if (beyond.length === 0 && rows.length > most)
+    beyond.push(
+      inBody(
+        `${pointer}/${most}`,
+        `would be beyond ${maxCells} cells: with the ${columns.size} different fields of these rows, ${most} rows fit. Send the rows from here on in another request, or a file`
+      )
+    )
+  if (beyond.length > 0) throw invalid(beyond)
+  return columns
+}
+
+/**
+ * Writes rows as CSV, in time and memory that grow with what they hold. `pointer` is where they stand in the body, as `/tasks`. Throws Problem when
+ * the marks contradict one another, when the encoding lacks a character, when a number is not exact, and when there are too many columns or cells,
+ * naming each.
  */
 export function writeCsv(
   rows: readonly Record<string, Cell>[],
@@ -61,32 +98,42 @@ export function writeCsv(
   if (delimiter === sign && sign !== quote) wrong.push(inBody('/delimiter', 'must differ from `escape`'))
 
   const last = lastCharacter[nodeEncoding]
-  const checked = (text: string, where: string): string => {
-    if (!text.isWellFormed()) wrong.push(inBody(where, 'holds half of a surrogate pair, which is not a character'))
-    else if (last !== undefined) {
-      const strange = [...text].find(character => character.codePointAt(0)! > last)
-      if (strange) wrong.push(inBody(where, `holds ${strange}, which ${encoding} does not have`))
-    }
-    return text
+  const faultOf = (text: string): string | undefined => {
+    if (!text.isWellFormed()) return 'holds half of a surrogate pair, which is not a character'
+    if (last === undefined) return undefined
+    for (const character of text) if (character.codePointAt(0)! > last) return `holds ${character}, which ${encoding} does not have`
+    return undefined
   }
-  const marks = new Set([delimiter, quote, sign, '\r', '\n'])
-  const columns = [...new Set(rows.flatMap(row => Object.keys(row)))]
+  const check = (text: string, row: number, column: string): void => {
+    const fault = faultOf(text)
+    if (fault) wrong.push(inBody(`${pointer}/${row}/${segment(column)}`, fault))
+  }
+  const columns = columnsOf(rows, pointer)
+  const marked = new RegExp(`[${[delimiter, quote, sign].map(mark => `\\u{${mark.codePointAt(0)!.toString(16)}}`).join('')}\\r\\n]`, 'u')
   const field = (text: string): string => {
     // A line with nothing on it would be none.
-    const bare = text === '' ? columns.length > 1 : text.trim() === text && ![...text].some(character => marks.has(character))
+    const bare = text === '' ? columns.size > 1 : text.trim() === text && !marked.test(text)
     if (bare) return text
     return quote + (sign === quote ? text : text.replaceAll(sign, sign + sign)).replaceAll(quote, sign + quote) + quote
   }
 
-  for (const column of columns) checked(column, `${pointer}/${rows.findIndex(row => Object.hasOwn(row, column))}/${segment(column)}`)
-  const lines = [columns.map(field)]
-  for (const [i, row] of rows.entries())
-    lines.push(
-      columns.map(column => {
-        const cell = row[column]
-        return cell === undefined ? '' : field(checked(plain(cell), `${pointer}/${i}/${segment(column)}`))
-      })
-    )
+  for (const [column, row] of columns) check(column, row, column)
+  const places = new Map([...columns.keys()].map((column, i) => [column, i]))
+  const lines = [[...columns.keys()].map(field).join(delimiter)]
+  for (const [i, row] of rows.entries()) {
+    if (wrong.length > maxViolations) break
+    const cells = new Array<string>(columns.size).fill('')
+    for (const [column, cell] of Object.entries(row)) {
+      if (typeof cell === 'number' && Math.abs(cell) > Number.MAX_SAFE_INTEGER)
+        wrong.push(
+          inBody(`${pointer}/${i}/${segment(column)}`, 'is a number beyond 9007199254740991, whose last digits are lost; send it as text')
+        )
+      const text = plain(cell)
+      if (typeof cell === 'string') check(text, i, column)
+      cells[places.get(column)!] = field(text)
+    }
+    lines.push(cells.join(delimiter))
+  }
   if (wrong.length > 0) throw invalid(wrong)
-  return Buffer.from(lines.map(line => `${line.join(delimiter)}\n`).join(''), nodeEncoding)
+  return Buffer.from(`${lines.join('\n')}\n`, nodeEncoding)
 }

@@ -39,7 +39,12 @@ export const problemTypes = {
   'invalid-request': caller(
     400,
     'The request is not valid',
-    'Read `errors`: each names the part of the request (`in`), the field (`pointer`, a JSON Pointer) and the fix. All violations are reported at once. Where the upstream found the fault, `upstream` says so.'
+    'Read `errors`: each names the part of the request (`in`), the field (`pointer`, a JSON Pointer) and the fix. Violations are reported together, the first 20 of them. Where the upstream found the fault, `upstream` says so.'
+  ),
+  'malformed-request': caller(
+    400,
+    'The request is not HTTP',
+    'The request line or a header is not well-formed, or the `Host` header is missing or there twice. Use an HTTP client, and look at what proxies on the way add.'
   ),
   'malformed-body': caller(
     400,
@@ -339,6 +344,9 @@ export const problemTypes = {
 /** The slug of a problem. */
 export type ProblemType = keyof typeof problemTypes
 
+/** How many violations a problem document names. */
+export const maxViolations = 20
+
 /** One violation: which part of the request, which field (JSON Pointer within that part), and what to do about it. */
 export interface Violation {
   in: 'path' | 'query' | 'body' | 'header'
@@ -378,6 +386,7 @@ export class Problem extends Error {
   readonly kind: ProblemKind
   /** The answer's status: the kind's, unless the context gives the same failure another (a missing parent in a body is 422). */
   readonly status: number
+  /** What is wrong with the request; the document shows the first `maxViolations`. */
   readonly errors: Violation[] | undefined
   readonly upstream: UpstreamRefusal | undefined
   readonly settle: Settle | undefined

@@ -346,7 +346,8 @@ function linkHeader(url: string, offset: number, limit: number, shown: number, t
   const hasNext = total === undefined ? shown > 0 && shown === limit : offset + shown < total && shown > 0
   if (offset === 0 && !hasNext) return undefined
   // The URL is the caller's: what could end the bracket of a link is encoded.
-  const [path = '', query = ''] = url.replace(/[<>"]/g, encodeURIComponent).split('?')
+  const [path = '', ...rest] = url.replace(/[<>"]/g, encodeURIComponent).split('?')
+  const query = rest.join('?')
   const kept = query.split('&').filter(pair => pair !== '' && !/^(limit|offset)=/.test(pair))
   const to = (start: number) => `<${path}?${[...kept, `limit=${limit || 1}`, `offset=${start}`].join('&')}>`
   const links = []

@@ -1,34 +1,14 @@
 import type { TSchema } from '@sinclair/typebox'
-import { Ajv, type ErrorObject } from 'ajv'
-import addFormats from 'ajv-formats'
 import type { FastifySchemaCompiler } from 'fastify'
-import { Problem, type Violation } from './problem.ts'
-import { parseInstant } from './voximplant/rfc3339.ts'
-import { mark, marked } from './voximplant/wire.ts'
+import { maxViolations, Problem, type Violation } from './problem.ts'
+import { compileViolations, createAjv, faultOfAny } from './violations.ts'
 
 /**
  * Validation without surprises: nothing is coerced, dropped or filled in, except that the parts of a URL, which are all text, are read as
- * what they are declared to be first. Every violation is reported at once, by part and JSON Pointer, with what to send instead.
+ * what they are declared to be first. Violations are reported together, up to `maxViolations`, by part and JSON Pointer, with what to send instead.
  */
 
-const ajv = addFormats.default(
-  // `verbose` puts the failing schema beside each error, where `expects` is found.
-  new Ajv({
-    allErrors: true,
-    verbose: true,
-    removeAdditional: false,
-    useDefaults: false,
-    coerceTypes: false,
-    strict: true,
-    strictTypes: false,
-    // Takes longer at the start than it ever saves: V8 optimizes what is used.
-    code: { optimize: false },
-    // Says how the document shows a field: not for the validator.
-    keywords: ['x-consume']
-  })
-)
-// The one of ajv-formats takes a space for `T` and offsets without a colon.
-ajv.addFormat('date-time', text => parseInstant(text) !== undefined)
+const ajv = createAjv({ allErrors: false })
 
 type Part = Violation['in']
 const partNames: Record<string, Part> = { params: 'path', querystring: 'query', body: 'body', headers: 'header' }
@@ -39,14 +19,25 @@ export type Check = (data: unknown) => { value: unknown } | { error: Problem }
 /** Compiles the check of one part. `texts`: the values are all text, as in a URL, and are read as what they are declared to be first. */
 export function compileCheck(schema: TSchema, part: Part, texts = part === 'path' || part === 'query'): Check {
   const validate = ajv.compile(schema)
+  const isOpen = hasOpenPart(schema)
+  const violationsOf = compileViolations(schema, part)
   const read = texts ? compileTextReader(schema) : undefined
   // A body that may be left out is checked as an empty object.
   const optional = part === 'body' && schema.type === 'object' && !schema.required?.length && !schema.minProperties
   return data => {
     const value = read ? read(data as Record<string, unknown>) : optional && (data === undefined || data === null) ? {} : data
-    return validate(value) ? { value } : { error: invalid(violationsOf(validate.errors ?? [], part)) }
+    if (!validate(value)) return { error: invalid(violationsOf(value)) }
+    const fault = isOpen ? faultOfAny(value) : undefined
+    return fault ? { error: invalid([{ in: part, ...fault }]) } : { value }
   }
 }
+
+/** Whether a schema has a part that takes any value. */
+const hasOpenPart = ({ type, anyOf, properties, items, additionalProperties }: TSchema): boolean =>
+  (type === undefined && !anyOf) ||
+  [...Object.values(properties ?? {}), items, additionalProperties, ...(anyOf ?? [])].some(
+    inner => typeof inner === 'object' && hasOpenPart(inner as TSchema)
+  )
 
 /** Fastify's validator compiler. A body that streams is checked where it is read: `plugins/uploads.ts`. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart, contentType }) =>
@@ -71,14 +62,13 @@ function compileHeaderCheck(schema: TSchema): Check {
   }
 }
 
-/** The problem for violations found before the upstream was called. */
+/** The problem for violations found before the upstream was called. Of more than `maxViolations`, the first are shown. */
 export function invalid(errors: Violation[]): Problem {
-  const shown = errors.slice(0, 3).map(error => `${error.in} ${error.pointer || '/'} ${error.detail}`)
-  return new Problem(
-    'invalid-request',
-    `${shown.join('; ')}${errors.length > shown.length ? `; and ${errors.length - shown.length} more` : ''}.`,
-    { errors }
-  )
+  const named = errors.slice(0, 3).map(error => `${error.in} ${error.pointer || '/'} ${error.detail}`)
+  const others = errors.length - named.length
+  // A search for violations ends soon after as many as are shown.
+  const more = others > 0 ? `; and ${errors.length > maxViolations ? 'at least ' : ''}${others} more` : ''
+  return new Problem('invalid-request', `${named.join('; ')}${more}.`, { errors })
 }
 
 // ---------------------------------------------------------------------------------------------------------- values that are text
@@ -132,50 +122,4 @@ function compileTextReader(schema: TSchema): (source: Record<string, unknown>) =
     for (const { name, read } of readers) if (value[name] !== undefined) value[name] = read(value[name])
     return value
   }
-}
-
-// ------------------------------------------------------------------------------------------------------------------- violations
-
-const escapePointer = (segment: string): string => segment.replace(/~/g, '~0').replace(/\//g, '~1')
-
-function violationsOf(errors: ErrorObject[], part: Part): Violation[] {
-  // Where a choice fails, its branches fail too: only the choice is worth a word.
-  const choices = errors.filter(error => error.keyword === 'anyOf').map(error => error.instancePath)
-  const found = new Map<string, Violation>()
-  for (const error of errors) {
-    if (error.keyword !== 'anyOf' && choices.some(path => error.instancePath === path || error.instancePath.startsWith(`${path}/`)))
-      continue
-    const violation = { in: part, ...wordsFor(error) }
-    found.set(`${violation.pointer} ${violation.detail}`, violation)
-  }
-  return [...found.values()]
-}
-
-function wordsFor({ keyword, instancePath, params, parentSchema, message, data }: ErrorObject): { pointer: string; detail: string } {
-  const expects = marked((parentSchema ?? {}) as TSchema, mark.expects)
-  switch (keyword) {
-    case 'required':
-      return { pointer: `${instancePath}/${escapePointer(params.missingProperty)}`, detail: 'is required' }
-    case 'additionalProperties': {
-      const known = Object.keys((parentSchema as TSchema).properties ?? {})
-      return {
-        pointer: `${instancePath}/${escapePointer(params.additionalProperty)}`,
-        detail: `is not a field here; ${known.length > 0 ? `the fields are ${known.join(', ')}` : 'there are none'}`
-      }
-    }
-    case 'minProperties':
-      return {
-        pointer: instancePath,
-        detail: `needs at least one of ${Object.keys((parentSchema as TSchema).properties ?? {}).join(', ')}`
-      }
-    case 'enum':
-      return { pointer: instancePath, detail: `must be one of ${params.allowedValues.join(', ')}` }
-    case 'type':
-      if (data === null)
-        return {
-          pointer: instancePath,
-          detail: `must not be null; leave the field out, or send ${expects ?? `a value of type ${params.type}`}`
-        }
-  }
-  return { pointer: instancePath, detail: typeof expects === 'string' ? `must be ${expects}` : (message ?? 'is not valid') }
 }

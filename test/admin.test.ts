@@ -99,7 +99,7 @@ onEveryDatabase(t, 'the life of a tenant', async (t, database) => {
     })
   t.match(await admin('POST', '/tenants', { tenantId: 'x', accountId: 'many', more: 1 }), {
     status: 400,
-    body: { errors: [{ pointer: '/more' }, { pointer: '/accountId' }] }
+    body: { errors: [{ pointer: '/accountId' }, { pointer: '/more' }] }
   })
   for (let i = 0; i < 5; i++) t.equal((await admin('POST', '/tenants', { tenantId: `other-${i}`, accountId: 600_100 + i })).status, 201)
   const seen: string[] = []
