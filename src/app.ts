@@ -89,7 +89,7 @@ async function createServer(
       origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
       exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy', replayedHeader]
     })
-  if (config.DOCS) await app.register(docs, { base, version, tags: described.tags })
+  if (config.DOCS) await app.register(docs, { base, version, tags: described.tags, remember: config.NODE_ENV !== 'production' })
   return app
 }
 

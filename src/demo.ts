@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { seeded } from '../schemas/seeded.ts'
 import type { Store } from './tenants/store.ts'
 
 /** What the embedded default remembers between starts: the demo key cannot be read back from the store. */
@@ -10,7 +11,7 @@ interface DemoFile {
   key: string
 }
 
-const tenantId = 'demo'
+const tenantId = seeded.tenant.id
 const accountId = 100_001
 /** Everything, the scopes that `*` leaves out included: it is a sandbox. */
 const scopes = ['*', 'bulk', 'spend', 'secrets']
