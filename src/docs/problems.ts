@@ -30,7 +30,7 @@ const seen: Partial<Record<ProblemType, object>> = {
   'not-found': { detail: 'There is no such thing in this account.' },
   'count-differs': { detail: 'There are 4 now, not 3: nothing was changed.' },
   'already-exists': refusal('AddUser', 118, 'USER_NAME_ISNT_UNIQUE', 'user name isnt unique (user_name)', '/userName'),
-  'invalid-value': refusal('AddUser', 324, 'PASSWORD_TOO_WEAK', 'password too weak (user_password)', '/userPassword'),
+  'invalid-value': refusal('AddUser', 523, 'PASSWORD_TOO_WEAK', 'password too weak (user_password)', '/userPassword'),
   'state-conflict': { detail: 'The upstream did nothing, and gave no reason.' },
   'tenant-exists': { detail: 'There is a tenant acme already.' },
   'precondition-failed': { detail: 'The tenant acme is not in the state that If-Match names.' }
