@@ -347,6 +347,7 @@ t.test('every field is described, to the leaf, and every leaf has an example tha
 })
 
 interface Exemplified {
+  required?: boolean
   example?: unknown
   examples?: Record<string, { value: unknown }>
 }
