@@ -27,6 +27,7 @@ export default {
       ...settings,
       likeAdminRoleId: maybe(idsOrNames('The admin roles whose allowed and denied methods the new role starts with', 'read_only'))
     }),
+    example: { adminRoleName: 'auditor', allowedEntries: ['GetAccountInfo', 'GetCallHistory'] },
     reply: created({ adminRoleId: id('The id of the new admin role.', 10) }, '/admin-roles/:adminRoleId')
   }),
   listAdminRoles: endpoint({
@@ -84,6 +85,7 @@ export default {
       )
     }),
     rename: { adminRoleName: 'newAdminRoleName' },
+    example: { adminRoleActive: true },
     reply: done
   }),
   deleteAdminRole: endpoint({
@@ -103,6 +105,7 @@ export default {
     deprecated: true,
     input: strict({ adminRoleId: idsOrNames('The admin roles', 'read_only', { example: 10 }) }),
     all: { adminRoleId: 'listAdminRoles' },
+    example: { adminRoleId: [11] },
     reply: done
   }),
   listAdminRoleEntries: endpoint({

@@ -30,6 +30,7 @@ export default {
       adminRoleId: maybe(idsOrNames('The admin roles given to the new admin user', 'read_only', { example: 10 }))
     }),
     rename: { adminUserName: 'newAdminUserName', adminUserPassword: 'newAdminUserPassword' },
+    example: { adminUserName: 'katherine', adminUserDisplayName: 'Katherine Johnson' },
     reply: created(
       {
         adminUserId: id('The id of the new admin user.', 22),
@@ -87,6 +88,7 @@ export default {
       adminUserActive: maybe(AdminUserActive)
     }),
     rename: { ...addressed, adminUserName: 'newAdminUserName', adminUserPassword: 'newAdminUserPassword' },
+    example: { adminUserDisplayName: 'Ada King' },
     reply: done
   }),
   deleteAdminUser: endpoint({
@@ -108,6 +110,7 @@ export default {
     input: strict({ adminUserId: adminUserIds }),
     rename: addressed,
     all: { adminUserId: 'listAdminUsers' },
+    example: { adminUserId: [23] },
     reply: done
   }),
   setAdminUserRoles: endpoint({

@@ -17,6 +17,7 @@ export default {
     summary: 'Create an application',
     tag,
     input: strict({ applicationName: ApplicationName, secureRecordStorage: maybe(SecureRecordStorage) }),
+    example: { applicationName: 'billing' },
     reply: created(
       {
         applicationId: id('The id of the new application.'),
@@ -54,6 +55,7 @@ export default {
     tag,
     input: strict({ applicationId, applicationName: maybe(ApplicationName), secureRecordStorage: maybe(SecureRecordStorage) }),
     rename: { '~applicationId': 'requiredApplicationName' },
+    example: { secureRecordStorage: true },
     reply: done
   }),
   deleteApplication: endpoint({
@@ -73,6 +75,7 @@ export default {
     tag,
     input: strict({ applicationId: idsOrNames('The applications', 'support') }),
     all: { applicationId: 'listApplications' },
+    example: { applicationId: [2] },
     reply: done
   })
 }

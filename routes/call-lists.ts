@@ -161,6 +161,7 @@ export default {
     tag,
     input: strict({ listId: listByName, ...csvFormat, fileContent }),
     upload: tasksUpload,
+    example: { tasks: [{ phone: '14155550115', name: 'Katherine', __task_uuid: 'order-4715' }] },
     reply: created(batch, '/call-lists/:listId')
   }),
   listCallLists: endpoint({
@@ -224,6 +225,7 @@ export default {
       personalCampaignType: maybe(PersonalCampaignType),
       ...dialingStatistics
     }),
+    example: { maxSimultaneous: 5 },
     reply: done
   }),
   deleteCallList: endpoint({

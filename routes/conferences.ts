@@ -1,4 +1,5 @@
 import { id, idOrName, maybe, name, strict, text } from '../schemas/common.ts'
+import { seeded } from '../schemas/seeded.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { created } from '../src/reply.ts'
 
@@ -16,7 +17,7 @@ export default {
       conferenceName: name('The name of the conference; up to 49 characters.', { maxLength: 49, examples: ['weekly'] }),
       ruleId: id('The rule whose scenarios are run.'),
       applicationId: maybe(idOrName('The application', 'support')),
-      userId: maybe(idOrName('The user in whose name the scenarios run', 'ada')),
+      userId: maybe(idOrName('The user in whose name the scenarios run', seeded.user.name, seeded.user.id)),
       scriptCustomData: maybe(text('Text for the scenarios, which read it with `VoxEngine.customData()`.', { examples: ['{"room":7}'] })),
       referenceIp: maybe(
         text('An IP address near the people expected: the closest server is chosen by it.', { minLength: 1, examples: ['203.0.113.7'] })

@@ -64,6 +64,7 @@ export default {
       ...measured('a day', 'a day')
     }),
     fixed: inUtc,
+    example: { reportType: ['service_level'], sqQueueId: [401], maxWaitingSec: 20 },
     reply: ordered
   }),
   listHistoryReports: endpoint({

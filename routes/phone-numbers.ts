@@ -20,6 +20,7 @@ import {
 } from '../schemas/common.ts'
 import { PhoneNumberReport, PhoneNumberReportKind } from '../schemas/history-report.ts'
 import { ActivationStatus, bearsPhoneNumber, PhoneNumber, VerificationStatus } from '../schemas/phone-number.ts'
+import { seeded } from '../schemas/seeded.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { accepted, done, fields, first, page, report } from '../src/reply.ts'
 
@@ -135,9 +136,13 @@ export default {
     tag,
     input: strict({}),
     fixed: { withHeader: true },
-    reply: accepted({ reportId: id('The id of the report that was ordered.', 701) }, '/phone-number-reports/:reportId', {
-      inResult: true
-    })
+    reply: accepted(
+      { reportId: id('The id of the report that was ordered.', seeded.phoneNumberReport.id) },
+      '/phone-number-reports/:reportId',
+      {
+        inResult: true
+      }
+    )
   }),
   listPhoneNumberReports: endpoint({
     http: 'GET /phone-number-reports',
@@ -160,7 +165,7 @@ export default {
     summary: 'Get a report on rented numbers',
     description: 'The report is complete once it has `completed`; until then, `Retry-After` tells when to look again.',
     tag,
-    input: strict({ reportId: id('The report.', 701) }),
+    input: strict({ reportId: id('The report.', seeded.phoneNumberReport.id) }),
     reply: report(ref(PhoneNumberReport), 'reportId')
   })
 }

@@ -43,6 +43,7 @@ export default {
     summary: 'Replace a blocked calling number',
     tag,
     input: strict({ pstnBlacklistId, pstnBlacklistPhone: PstnBlacklistPhone }),
+    example: { pstnBlacklistPhone: '14155550198' },
     reply: done
   }),
   deletePstnBlacklistItem: endpoint({

@@ -10,13 +10,14 @@ import {
   QueueStates,
   ServiceProbability
 } from '../schemas/queue.ts'
+import { seeded } from '../schemas/seeded.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { created, done, first, page, value } from '../src/reply.ts'
 
 const tag = 'Queues'
 const applicationId = idOrName('The application', 'support')
-const acdQueueId = idOrName('The queue', 'support')
-const userId = idOrName('The user', 'ada')
+const acdQueueId = idOrName('The queue', seeded.queue.name, seeded.queue.id)
+const userId = idOrName('The user', seeded.user.name, seeded.user.id)
 const settings = {
   acdQueuePriority: maybe(QueuePriority),
   autoBinding: maybe(AutoBinding),
@@ -30,7 +31,11 @@ const shown = {
   withOperatorcount: maybe(flag('Whether the number of bound operators is answered.')),
   showingSkillId: maybe(id('Answer only this skill in `skills`.'))
 }
-const members = { applicationId, acdQueueId: idsOrNames('The queues', 'support'), userId: idsOrNames('The users', 'ada') }
+const members = {
+  applicationId,
+  acdQueueId: idsOrNames('The queues', seeded.queue.name, { example: seeded.queue.id }),
+  userId: idsOrNames('The users', seeded.user.name, { example: seeded.user.id })
+}
 const everyone = { userId: 'listUsers', acdQueueId: 'listQueues' }
 
 export default {
@@ -79,6 +84,7 @@ export default {
       ...settings
     }),
     rename: { acdQueueName: 'newAcdQueueName' },
+    example: { maxQueueSize: 30 },
     reply: done
   }),
   deleteQueue: endpoint({
@@ -94,7 +100,8 @@ export default {
     rpc: 'DelQueue',
     summary: 'Delete several queues',
     tag,
-    input: strict({ acdQueueId: idsOrNames('The queues', 'support') }),
+    input: strict({ acdQueueId: idsOrNames('The queues', seeded.queue.name, { example: seeded.queue.id }) }),
+    example: { acdQueueId: [202] },
     reply: done
   }),
   bindQueueUser: endpoint({
@@ -135,6 +142,7 @@ export default {
     input: strict(members),
     fixed: { bind: false },
     all: everyone,
+    example: { userId: [1003] },
     reply: done
   }),
   getQueueStates: endpoint({

@@ -1,11 +1,12 @@
 import { id, idOrName, idsOrNames, maybe, paging, ref, strict, text } from '../schemas/common.ts'
 import { Secret, SecretDescription, SecretName, SecretValue, SecretWithValue } from '../schemas/secret.ts'
+import { seeded } from '../schemas/seeded.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { created, done, page, value } from '../src/reply.ts'
 
 const tag = 'Secrets'
 const applicationId = idOrName('The application', 'support')
-const secretId = idOrName('The secret', 'CRM_TOKEN')
+const secretId = idOrName('The secret', seeded.secret.name, seeded.secret.id)
 
 export default {
   createSecret: endpoint({
@@ -14,6 +15,7 @@ export default {
     summary: 'Create a secret',
     tag,
     input: strict({ applicationId, secretName: SecretName, secretValue: SecretValue, description: maybe(SecretDescription) }),
+    example: { secretName: 'PAYMENT_TOKEN', description: 'Token of the payment service' },
     reply: created({ secretId: id('The id of the new secret.') }, '/applications/:applicationId/secrets/:secretId', { within: true })
   }),
   listSecrets: endpoint({
@@ -51,6 +53,7 @@ export default {
       description: maybe(SecretDescription)
     }),
     rename: { secretName: 'newSecretName' },
+    example: { description: 'Token of the new CRM' },
     reply: done
   }),
   deleteSecret: endpoint({
@@ -66,8 +69,9 @@ export default {
     rpc: 'DelSecret',
     summary: 'Delete several secrets',
     tag,
-    input: strict({ applicationId, secretId: idsOrNames('The secrets', 'CRM_TOKEN') }),
+    input: strict({ applicationId, secretId: idsOrNames('The secrets', seeded.secret.name, { example: seeded.secret.id }) }),
     all: { secretId: 'listSecrets' },
+    example: { secretId: [402] },
     reply: done
   })
 }

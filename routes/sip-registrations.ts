@@ -1,4 +1,5 @@
 import { flag, id, idOrName, idsOrNames, list, listItem, maybe, paging, ref, strict, text } from '../schemas/common.ts'
+import { seeded } from '../schemas/seeded.ts'
 import { SipRegistration } from '../schemas/sip-registration.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { done, first, page } from '../src/reply.ts'
@@ -9,7 +10,7 @@ const binding = {
   sipRegistrationId,
   applicationId: maybe(idOrName('The application; needed with a user, and with a rule that is given by name', 'support')),
   ruleId: maybe(idOrName('The rule', 'incoming')),
-  userId: maybe(idOrName('The user', 'ada'))
+  userId: maybe(idOrName('The user', seeded.user.name, seeded.user.id))
 }
 
 export default {
@@ -24,7 +25,7 @@ export default {
       proxy: maybe(list(listItem(), 'Only registrations at these SIP servers.', { examples: [['sip.example.com']] })),
       applicationId: maybe(idsOrNames('Only registrations bound to these applications', 'support')),
       ruleId: maybe(idsOrNames('Only registrations bound to these rules', 'incoming')),
-      userId: maybe(idsOrNames('Only registrations bound to these users', 'ada')),
+      userId: maybe(idsOrNames('Only registrations bound to these users', seeded.user.name, { example: seeded.user.id })),
       isBoundToApplication: maybe(flag('Only registrations bound to some application, or only those bound to none.')),
       isPersistent: maybe(flag('Only registrations that are always kept up, or only those that last while their user is logged in.')),
       deactivated: maybe(flag('Only registrations that are frozen, or only those that are not.')),
@@ -57,6 +58,7 @@ export default {
     tag,
     input: strict(binding),
     fixed: { bind: true },
+    example: { applicationId: 1 },
     reply: done
   }),
   unbindSipRegistration: endpoint({
@@ -67,6 +69,7 @@ export default {
     tag,
     input: strict(binding),
     fixed: { bind: false },
+    example: { applicationId: 1 },
     reply: done
   })
 }

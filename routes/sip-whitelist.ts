@@ -38,6 +38,7 @@ export default {
     summary: 'Replace a network whose SIP calls are let in',
     tag,
     input: strict({ sipWhitelistId, ...entry }),
+    example: { sipWhitelistNetwork: '192.0.2.128/25' },
     reply: done
   }),
   deleteSipWhitelistItem: endpoint({

@@ -1,17 +1,18 @@
 import { id, idOrName, idsOrNames, maybe, name, paging, ref, strict } from '../schemas/common.ts'
+import { seeded } from '../schemas/seeded.ts'
 import { Skill, SkillName } from '../schemas/skill.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { created, done, first, page } from '../src/reply.ts'
 
 const tag = 'Skills'
-const skillId = idOrName('The skill', 'billing')
+const skillId = idOrName('The skill', seeded.skill.name, seeded.skill.id)
 const inApplication = maybe(idOrName("The users' application; needed where users are given by name", 'support'))
-const ofUser = { skillId, userId: idOrName('The user', 'ada'), applicationId: inApplication }
-const ofQueue = { skillId, acdQueueId: idOrName('The queue', 'support') }
+const ofUser = { skillId, userId: idOrName('The user', seeded.user.name, seeded.user.id), applicationId: inApplication }
+const ofQueue = { skillId, acdQueueId: idOrName('The queue', seeded.queue.name, seeded.queue.id) }
 const bindings = {
-  skillId: idsOrNames('The skills', 'billing'),
-  userId: maybe(idsOrNames('The users', 'ada')),
-  acdQueueId: maybe(idsOrNames('The queues', 'support')),
+  skillId: idsOrNames('The skills', seeded.skill.name, { example: seeded.skill.id }),
+  userId: maybe(idsOrNames('The users', seeded.user.name, { example: seeded.user.id })),
+  acdQueueId: maybe(idsOrNames('The queues', seeded.queue.name, { example: seeded.queue.id })),
   applicationId: inApplication
 }
 const everything = { skillId: 'listSkills', userId: 'listUsers', acdQueueId: 'listQueues' }
@@ -23,6 +24,7 @@ export default {
     summary: 'Create a skill',
     tag,
     input: strict({ skillName: SkillName }),
+    example: { skillName: 'refunds' },
     reply: created({ skillId: id('The id of the new skill.') }, '/skills/:skillId')
   }),
   listSkills: endpoint({
@@ -52,6 +54,7 @@ export default {
     tag,
     input: strict({ skillId, skillName: SkillName }),
     rename: { skillName: 'newSkillName' },
+    example: { skillName: 'invoices' },
     reply: done
   }),
   deleteSkill: endpoint({
@@ -107,6 +110,7 @@ export default {
     input: strict(bindings),
     fixed: { bind: true },
     all: everything,
+    example: { skillId: [302], userId: [1004] },
     reply: done
   }),
   unbindSkills: endpoint({
@@ -118,6 +122,7 @@ export default {
     input: strict(bindings),
     fixed: { bind: false },
     all: everything,
+    example: { skillId: [302], userId: [1004] },
     reply: done
   })
 }

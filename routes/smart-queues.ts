@@ -14,6 +14,7 @@ import {
   text,
   timestamp
 } from '../schemas/common.ts'
+import { seeded } from '../schemas/seeded.ts'
 import {
   AgentBindMode,
   CallAgentSelection,
@@ -60,11 +61,11 @@ const applicationId = idOrName('The application', 'support')
 // The methods of status names know applications by id only.
 const applicationById = id('The id of the application.')
 const sqQueueId = idOrName('The smart queue', 'billing', 401)
-const sqSkillId = idOrName('The skill', 'billing', 501)
-const userId = idOrName('The agent', 'ada', 1001)
+const sqSkillId = idOrName('The skill', seeded.smartQueueSkill.name, seeded.smartQueueSkill.id)
+const userId = idOrName('The agent', seeded.user.name, seeded.user.id)
 const someQueues = idsOrNames('The smart queues', 'billing', { example: 401 })
-const someAgents = idsOrNames('The agents', 'ada', { example: 1001 })
-const someSkills = idsOrNames('The skills', 'billing', { example: 501 })
+const someAgents = idsOrNames('The agents', seeded.user.name, { example: seeded.user.id })
+const someSkills = idsOrNames('The skills', seeded.smartQueueSkill.name, { example: seeded.smartQueueSkill.id })
 const unchanged = 'Fields that are left out stay as they are.'
 const settings = {
   callMaxQueueSize: maybe(CallMaxQueueSize),
@@ -98,8 +99,8 @@ export const measured = (span: string, interval: string) => ({
   userId: maybe(
     idsOrNames(
       'Only these agents, for measures of agents, handling and after-call work (`occupancy_rate`, `sum_agents_*`, `*_handle_time`, `count_handled_calls`, `*_after_call_worktime`)',
-      'ada',
-      { example: 1001, max: 5 }
+      seeded.user.name,
+      { example: seeded.user.id, max: 5 }
     )
   ),
   groupBy: maybe(SmartQueueGroupBy),
@@ -140,7 +141,7 @@ export default {
       sqQueueNameTemplate: maybe(
         text('Only smart queues whose name holds this text.', { minLength: 1, maxLength: 100, examples: ['bill'] })
       ),
-      userId: maybe(idOrName('Only smart queues that this user serves', 'ada', 1001)),
+      userId: maybe(idOrName('Only smart queues that this user serves', seeded.user.name, seeded.user.id)),
       excludedUserId: maybe(idOrName('Only smart queues that this user does not serve', 'linus', 1003)),
       withAgentcount,
       ...paging
@@ -170,6 +171,7 @@ export default {
       ...settings
     }),
     rename: { sqQueueName: 'newSqQueueName' },
+    example: { callMaxQueueSize: 30 },
     reply: done
   }),
   deleteSmartQueue: endpoint({
@@ -187,6 +189,7 @@ export default {
     tag,
     input: strict({ applicationId, sqQueueId: someQueues }),
     all: { sqQueueId: 'listSmartQueues' },
+    example: { sqQueueId: [402] },
     reply: done
   }),
   bindSmartQueueAgent: endpoint({
@@ -223,6 +226,7 @@ export default {
     tag,
     input: strict({ applicationId, sqQueueId: someQueues, userId: someAgents }),
     all: { userId: 'listUsers', sqQueueId: 'listSmartQueues' },
+    example: { sqQueueId: [402], userId: [1003] },
     reply: done
   }),
   getSmartQueueStates: endpoint({
@@ -252,11 +256,11 @@ export default {
     tag,
     input: strict({
       applicationId,
-      sqSkillId: maybe(idsOrNames('Only these skills', 'billing', { example: 501 })),
+      sqSkillId: maybe(idsOrNames('Only these skills', seeded.smartQueueSkill.name, { example: seeded.smartQueueSkill.id })),
       sqSkillNameTemplate: maybe(
         text('Only skills whose name holds this text, in capitals or not.', { minLength: 1, maxLength: 512, examples: ['bill'] })
       ),
-      userId: maybe(idsOrNames('Only skills of these users', 'ada', { example: 1001 })),
+      userId: maybe(idsOrNames('Only skills of these users', seeded.user.name, { example: seeded.user.id })),
       excludedUserId: maybe(idOrName('Only skills that this user does not have', 'linus', 1003)),
       ...paging
     }),
@@ -278,6 +282,7 @@ export default {
     tag,
     input: strict({ applicationId, sqSkillId, sqSkillName: maybe(SmartQueueSkillName), description: maybe(SmartQueueDescription) }),
     rename: { sqSkillName: 'newSqSkillName' },
+    example: { description: 'Invoices, refunds and reminders' },
     reply: done
   }),
   deleteSmartQueueSkill: endpoint({
@@ -297,6 +302,7 @@ export default {
     tag,
     input: strict({ applicationId, sqSkillId: someSkills }),
     all: { sqSkillId: 'listSmartQueueSkills' },
+    example: { sqSkillId: [502] },
     reply: done
   }),
   listSmartQueueAgents: endpoint({
@@ -306,7 +312,7 @@ export default {
     tag,
     input: strict({
       applicationId,
-      userId: maybe(idsOrNames('Only these agents', 'ada', { example: 1001 })),
+      userId: maybe(idsOrNames('Only these agents', seeded.user.name, { example: seeded.user.id })),
       userNameTemplate: maybe(text('Only agents whose login holds this text.', { minLength: 1, maxLength: 50, examples: ['ad'] })),
       sqQueueId: maybe(idsOrNames('Only agents of these smart queues', 'billing', { example: 401 })),
       excludedSqQueueId: maybe(idOrName('Only agents who do not serve this smart queue', 'technical', 402)),
@@ -333,6 +339,7 @@ export default {
     description: unchanged,
     tag,
     input: strict({ applicationId, userId, ...agentSettings }),
+    example: { handleCalls: true },
     reply: done
   }),
   updateSmartQueueAgents: endpoint({
@@ -343,6 +350,7 @@ export default {
     tag,
     input: strict({ applicationId, userId: inQuery(someAgents), ...agentSettings }),
     all: { userId: 'listUsers' },
+    example: { handleCalls: true },
     reply: done
   }),
   bindSmartQueueAgentSkills: endpoint({
@@ -379,6 +387,7 @@ export default {
     tag,
     input: strict({ applicationId, userId: someAgents, sqSkillId: someSkills }),
     all: { userId: 'listUsers', sqSkillId: 'listSmartQueueSkills' },
+    example: { userId: [1003], sqSkillId: [502] },
     reply: done
   }),
   listSmartQueueStatusNames: endpoint({
@@ -422,6 +431,7 @@ export default {
       ...measured('30 minutes', '30 minutes')
     }),
     fixed: inUtc,
+    example: { reportType: ['service_level'], sqQueueName: ['billing'], maxWaitingSec: 20 },
     reply: metricsInUtc
   }),
   getSmartQueueDayMetrics: endpoint({
@@ -436,6 +446,7 @@ export default {
       ...measured('a day', 'a day')
     }),
     fixed: inUtc,
+    example: { reportType: ['service_level'], sqQueueId: [401], maxWaitingSec: 20 },
     reply: metricsInUtc
   })
 }

@@ -22,6 +22,7 @@ import {
 } from '../schemas/idempotency-record.ts'
 import { MasterKeyRotation } from '../schemas/master-key.ts'
 import { Scope } from '../schemas/scope.ts'
+import { seeded } from '../schemas/seeded.ts'
 import {
   NewTenant,
   type NewTenant as NewTenantInput,
@@ -31,7 +32,8 @@ import {
   TenantId
 } from '../schemas/tenant.ts'
 import { type Administrator, etagOf } from '../src/admin/administration.ts'
-import { type ProblemType, problemTypes } from '../src/problem.ts'
+import { triedInUrl } from '../src/example.ts'
+import { documentedProblems, type ProblemType } from '../src/problem.ts'
 import { validatorCompiler } from '../src/validation.ts'
 
 /** The admin API: tenants, their credentials and keys, the audit log, the master key. Behind tokens of its own, out of reach of tenants' keys. */
@@ -52,6 +54,8 @@ interface AdminRoute {
   headers?: TSchema
   answer: object
   problems?: readonly ProblemType[]
+  /** Fields of the path of the example call that are other than elsewhere. */
+  example?: Readonly<Record<string, string>>
   /** The body is read by the handler, which says more exactly what is wrong with it. */
   readsBody?: true
   handler: (admin: Administrator, request: FastifyRequest, reply: FastifyReply, base: string) => unknown
@@ -150,6 +154,8 @@ const routes: readonly AdminRoute[] = [
   {
     http: 'DELETE /admin/tenants/:tenantId',
     id: 'deleteTenant',
+    // The tenant that `createTenant` makes: the demonstration's own is in use.
+    example: { tenantId: 'acme' },
     summary: 'Delete a tenant',
     description:
       'Deletes its keys and credentials with it, and the key that these were sealed with, so that they do not open in copies of the database either. The audit log keeps what was done.',
@@ -184,6 +190,8 @@ const routes: readonly AdminRoute[] = [
   {
     http: 'DELETE /admin/tenants/:tenantId/credentials',
     id: 'deleteCredentials',
+    // The tenant that `createTenant` makes: the demonstration's own is in use.
+    example: { tenantId: 'acme' },
     summary: "Delete a tenant's credentials",
     description: 'Destroys the secrets of every version at once. Calls of the tenant are answered 424 from then on.',
     answer: { 204: nothing('There are no credentials any more.') },
@@ -315,11 +323,22 @@ const routes: readonly AdminRoute[] = [
   }
 ]
 
-const pathParams: Record<string, TSchema> = { tenantId: TenantId, keyId: KeyId, recordId: RecordId }
+const pathParams: Record<string, TSchema> = { tenantId: { ...TenantId, examples: [seeded.tenant.id] }, keyId: KeyId, recordId: RecordId }
 
 const always: readonly ProblemType[] = ['invalid-request', 'admin-token-required', 'rate-limited', 'internal-error', 'service-unavailable']
 
-function schemaOf({ http, id, summary, description, query, body, headers, answer, problems = [] }: AdminRoute): FastifySchema {
+function schemaOf({
+  http,
+  id,
+  summary,
+  description,
+  query,
+  body,
+  headers,
+  answer,
+  problems = [],
+  example = {}
+}: AdminRoute): FastifySchema {
   const inPath = [...http.matchAll(/:(\w+)/g)].map(([, name]) => name!)
   const types = [
     ...always,
@@ -333,25 +352,16 @@ function schemaOf({ http, id, summary, description, query, body, headers, answer
     summary,
     description,
     security: [{ adminToken: [] }],
-    params: strict(Object.fromEntries(inPath.map(name => [name, pathParams[name]!]))),
+    params: strict(triedInUrl(Object.fromEntries(inPath.map(name => [name, pathParams[name]!])), inPath, example)),
     querystring: query ?? strict({}),
     ...(body ? { body } : {}),
     ...(headers ? { headers } : {}),
     response: {
       ...answer,
-      ...problemResponses(types)
+      ...documentedProblems(types)
     }
   } as FastifySchema
 }
-
-/** By status: kinds of problem that share one are told apart by their examples. */
-const problemResponses = (types: readonly ProblemType[]): Record<string, object> =>
-  Object.fromEntries(
-    Object.entries(Object.groupBy(new Set(types), type => problemTypes[type].status)).map(([status, kinds]) => [
-      status,
-      { description: `problem:${kinds!.join()}` }
-    ])
-  )
 
 /** The routes of the admin API. Without an administrator they are only described. @param base the path the service is mounted under */
 export const adminRoutes = (admin: Administrator | undefined, base = ''): RouteOptions[] =>

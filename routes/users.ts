@@ -1,4 +1,5 @@
 import { flag, id, idOrName, idsOrNames, list, maybe, oneOf, paging, ref, strict, text } from '../schemas/common.ts'
+import { seeded } from '../schemas/seeded.ts'
 import {
   AcdStatus,
   MobilePhone,
@@ -15,7 +16,7 @@ import { created, done, first, page } from '../src/reply.ts'
 
 const tag = 'Users'
 const applicationId = idOrName('The application', 'support')
-const userId = idOrName('The user', 'ada')
+const userId = idOrName('The user', seeded.user.name, seeded.user.id)
 const byPart =
   'By `~name`, the upstream looks in every application whose name holds that text; use the id where one name is part of another.'
 const shown = {
@@ -41,6 +42,7 @@ export default {
       parentAccounting: maybe(ParentAccounting),
       mobilePhone: maybe(MobilePhone)
     }),
+    example: { userName: 'katherine', userDisplayName: 'Katherine Johnson' },
     reply: created({ userId: id('The id of the new user.') }, '/applications/:applicationId/users/:userId')
   }),
   listUsers: endpoint({
@@ -93,6 +95,7 @@ export default {
       mobilePhone: maybe(MobilePhone)
     }),
     rename: { userName: 'newUserName' },
+    example: { userDisplayName: 'Ada King' },
     reply: done
   }),
   deleteUser: endpoint({
@@ -108,8 +111,9 @@ export default {
     rpc: 'DelUser',
     summary: 'Delete several users',
     tag,
-    input: strict({ applicationId, userId: idsOrNames('The users', 'ada') }),
+    input: strict({ applicationId, userId: idsOrNames('The users', seeded.user.name, { example: seeded.user.id }) }),
     all: { userId: 'listUsers' },
+    example: { userId: [1002] },
     reply: done
   })
 }

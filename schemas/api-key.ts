@@ -51,19 +51,25 @@ export const CreatedApiKey = Type.Object(
 )
 export type CreatedApiKey = Static<typeof CreatedApiKey>
 
-export const NewApiKey = strict({
-  name: KeyName,
-  scopes: Scopes,
-  expiresAt: maybe(ExpiresAt),
-  childAccounts: maybe(ChildAccounts),
-  allowedCidrs: maybe(AllowedCidrs)
-})
+export const NewApiKey = strict(
+  {
+    name: KeyName,
+    scopes: Scopes,
+    expiresAt: maybe(ExpiresAt),
+    childAccounts: maybe(ChildAccounts),
+    allowedCidrs: maybe(AllowedCidrs)
+  },
+  { examples: [{ name: 'CRM', scopes: ['users:read', 'users:write'] }] }
+)
 export type NewApiKey = Static<typeof NewApiKey>
 
-export const KeyRotation = strict({
-  graceSeconds: integer('How long the old key still works.', { minimum: 0, maximum: 2_592_000, examples: [3600] }),
-  expiresAt: maybe(
-    timestamp('When the new key ends. Left out: it lives as long as the old one was meant to.', { examples: ['2027-01-01T00:00:00Z'] })
-  )
-})
+export const KeyRotation = strict(
+  {
+    graceSeconds: integer('How long the old key still works.', { minimum: 0, maximum: 2_592_000, examples: [3600] }),
+    expiresAt: maybe(
+      timestamp('When the new key ends. Left out: it lives as long as the old one was meant to.', { examples: ['2027-01-01T00:00:00Z'] })
+    )
+  },
+  { examples: [{ graceSeconds: 3600 }] }
+)
 export type KeyRotation = Static<typeof KeyRotation>

@@ -33,21 +33,24 @@ export const IdempotencyFilter = strict({
 })
 export type IdempotencyFilter = Static<typeof IdempotencyFilter>
 
-export const IdempotencySettlement = strict({
-  outcome: oneOf(
-    ['done', 'not-sent'],
-    'Whether the request had its effect (done), or never reached the upstream (not-sent): then its key is free.',
-    {
-      examples: ['done']
-    }
-  ),
-  status: maybe(
-    integer('With `done`: the status that the key answers from now on; 200 with a body, 204 without one.', {
-      minimum: 200,
-      maximum: 299,
-      examples: [201]
-    })
-  ),
-  body: maybe(Type.Unknown({ description: 'With `done`: the JSON that the key answers from now on.', examples: [{ messageId: 4711 }] }))
-})
+export const IdempotencySettlement = strict(
+  {
+    outcome: oneOf(
+      ['done', 'not-sent'],
+      'Whether the request had its effect (done), or never reached the upstream (not-sent): then its key is free.',
+      {
+        examples: ['done']
+      }
+    ),
+    status: maybe(
+      integer('With `done`: the status that the key answers from now on; 200 with a body, 204 without one.', {
+        minimum: 200,
+        maximum: 299,
+        examples: [201]
+      })
+    ),
+    body: maybe(Type.Unknown({ description: 'With `done`: the JSON that the key answers from now on.', examples: [{ messageId: 4711 }] }))
+  },
+  { examples: [{ outcome: 'not-sent' }] }
+)
 export type IdempotencySettlement = Static<typeof IdempotencySettlement>

@@ -10,7 +10,7 @@ const key = (description: string, example: string) => ({
 
 export const Key = key(
   'The key; unique in the application. The part before a `:` is a namespace that keys can be listed by. In a URL, `#` is written %23 and `+` %2B.',
-  'caller:14155550100'
+  'caller:14155550101'
 )
 export const KeyNamespace = key('Only keys that begin with this namespace. In a URL, `#` is written %23 and `+` %2B.', 'caller')
 export const StoredValue = text('The text kept under the key; up to 2,000 characters.', { maxLength: 2000, examples: ['gold'] })
@@ -23,7 +23,7 @@ export const ExpiresAt = unixTime('When the item goes away, at most 90 days from
 
 export const KeyValue = Type.Object(
   {
-    key: text('The key.', { examples: ['caller:14155550100'] }),
+    key: text('The key.', { examples: ['caller:14155550101'] }),
     value: maybe(text('The text kept under the key.', { examples: ['gold'] })),
     expiresAt: maybe(unixTime('When the item goes away.'))
   },
@@ -33,7 +33,7 @@ export type KeyValue = Static<typeof KeyValue>
 
 export const KeyValueKey = Type.Object(
   {
-    key: text('The key.', { examples: ['caller:14155550100'] }),
+    key: text('The key.', { examples: ['caller:14155550101'] }),
     expiresAt: maybe(unixTime('When the item goes away.'))
   },
   { $id: 'KeyValueKey', description: 'A key of the key-value storage, without its value.' }

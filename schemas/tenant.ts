@@ -82,13 +82,16 @@ export const Tenant = Type.Object(
 )
 export type Tenant = Static<typeof Tenant>
 
-export const NewTenant = strict({
-  tenantId: TenantId,
-  name: maybe(TenantName),
-  accountId: AccountId,
-  apiHost: maybe(ApiHost),
-  settings: maybe(strict(settings, { description: 'Settings of its own; what is left out is as configured.' }))
-})
+export const NewTenant = strict(
+  {
+    tenantId: TenantId,
+    name: maybe(TenantName),
+    accountId: AccountId,
+    apiHost: maybe(ApiHost),
+    settings: maybe(strict(settings, { description: 'Settings of its own; what is left out is as configured.' }))
+  },
+  { examples: [{ tenantId: 'acme', name: 'Acme Inc.', accountId: 1234567 }] }
+)
 export type NewTenant = Static<typeof NewTenant>
 
 export const TenantChanges = strict(
@@ -108,6 +111,6 @@ export const TenantChanges = strict(
       )
     )
   },
-  { minProperties: 1 }
+  { minProperties: 1, examples: [{ name: 'Demonstration' }] }
 )
 export type TenantChanges = Static<typeof TenantChanges>

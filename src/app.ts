@@ -107,7 +107,7 @@ async function createServer(
       exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy', replayedHeader]
     })
   await app.register(problems, { base })
-  if (config.DOCS) await app.register(docs, { base, version, tags: described.tags })
+  if (config.DOCS) await app.register(docs, { base, version, tags: described.tags, remember: config.NODE_ENV !== 'production' })
   return app
 }
 

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { seeded } from '../schemas/seeded.ts'
 import { makePrivate, writePrivate } from './private-files.ts'
 import type { Store } from './tenants/store.ts'
 
@@ -11,7 +12,7 @@ interface DemoFile {
   key: string
 }
 
-const tenantId = 'demo'
+const tenantId = seeded.tenant.id
 const accountId = 100_001
 /** Everything, the scopes that `*` leaves out included: it is a sandbox. */
 const scopes = ['*', 'bulk', 'spend', 'secrets', 'privileged']

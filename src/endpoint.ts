@@ -2,8 +2,9 @@ import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/ty
 import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import { maybe, paging, strict } from '../schemas/common.ts'
 import { callForAll, everyFieldNames, everyFields, requireChoices } from './choices.ts'
+import { exampleOfObject, triedInUrl } from './example.ts'
 import { keyHeaders } from './idempotency.ts'
-import { Problem, type ProblemType, problemTypes, type Violation } from './problem.ts'
+import { documentedProblems, Problem, type ProblemType, type Violation } from './problem.ts'
 import { type Answer, locationOf, type Reply, type ReplyContext, type RestAnswer } from './reply.ts'
 import { scopesOf } from './scopes.ts'
 import { compileUpload, type Upload, type UploadPlan } from './upload.ts'
@@ -38,6 +39,11 @@ export interface Endpoint extends FormOptions {
   exactlyOne?: readonly string[]
   /** Selectors that can be the upstream's word `all`: field -> the operationId of the list that counts what it selects. */
   all?: Record<string, string>
+  /**
+   * The example call, beyond the first example of each field that a call cannot do without: fields that one would usually add, and values that
+   * the sandbox's demonstration account takes.
+   */
+  example?: Readonly<Record<string, unknown>>
 }
 
 /** Declares an endpoint; the types are kept. */
@@ -112,6 +118,12 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   for (const name of selectors) if (!input.properties[name]) throw new Error(`\`all\` names ${name}, which is not a field of the input`)
   for (const name of declaration.exactlyOne ?? [])
     if (!input.properties[name]) throw new Error(`exactlyOne names ${name}, which is not a field of the input`)
+  const example = declaration.example ?? {}
+  for (const name of Object.keys(example))
+    if (!input.properties[name] && name !== declaration.upload?.rows.name)
+      throw new Error(`the example names ${name}, which is not a field of the input`)
+  const choice = declaration.exactlyOne?.some(name => name in example) ? [] : (declaration.exactlyOne?.slice(0, 1) ?? [])
+  const tried = [...(input.required ?? []), ...choice, ...Object.keys(example)]
   const partOf = new Map<string, 'path' | 'query' | 'body'>()
   // `all` stands where the selector stands that it replaces.
   const selectsInQuery = selectors.some(name => marked(input.properties[name]!, mark.query))
@@ -128,11 +140,12 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   const form = compileForm(facts.cmd ?? rpc, searched ? Type.Object({ ...input.properties, ...paging }) : input, declaration)
 
   const wireOf = (field: string) => form.fields.find(({ name }) => name === field)!.params[0]!.wire
-  const upload = declaration.upload && compileUpload(declaration.upload, parts.body, partOf, wireOf)
+  const upload = declaration.upload && compileUpload(declaration.upload, parts.body, partOf, wireOf, { tried, example })
 
   const scopes = scopesOf(tag, facts, reply)
   const audits = auditsOf(facts, form, scopes)
   const withhold = compileWithhold(reply.body)
+  const bodyExample = exampleOfObject(Type.Object(upload ? {} : parts.body), tried, example)
   return {
     id,
     endpoint: declaration,
@@ -158,7 +171,8 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
       summary: declaration.summary,
       description: [
         declaration.description,
-        `Needs the scope${scopes.length > 1 ? 's' : ''} ${scopes.map(scope => `\`${scope}\``).join(' and ')}${declaration.all ? ', and `bulk` with `all`' : ''}.`
+        `Needs the scope${scopes.length > 1 ? 's' : ''} ${scopes.map(scope => `\`${scope}\``).join(' and ')}${declaration.all ? ', and `bulk` with `all`' : ''}.`,
+        `Upstream: \`${facts.cmd ?? rpc}\`.`
       ]
         .filter(Boolean)
         .join('\n\n'),
@@ -167,11 +181,20 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
       security: [{ apiKey: [] }],
       'x-voxgate-scopes': scopes,
       ...(declaration.all ? { 'x-voxgate-scopes-with-all': [...scopes, 'bulk'] } : {}),
-      params: strict(parts.path),
-      querystring: upload?.querystring ?? strict(parts.query),
+      params: strict(triedInUrl(parts.path, tried, example)),
+      querystring: upload?.querystring ?? strict(triedInUrl(parts.query, tried, example)),
       ...(method === 'POST' ? { headers: keyHeaders(facts.costsMoney === true) } : {}),
       // Sets nothing: a PATCH of no field is a mistake.
-      ...(takesBody ? { body: upload?.body ?? strict(parts.body, method === 'PATCH' ? { minProperties: 1 } : {}) } : {}),
+      ...(takesBody
+        ? {
+            body:
+              upload?.body ??
+              strict(parts.body, {
+                ...(method === 'PATCH' ? { minProperties: 1 } : {}),
+                ...(Object.keys(bodyExample).length > 0 ? { examples: [bodyExample] } : {})
+              })
+          }
+        : {}),
       response: {
         [reply.status]:
           reply.body || reply.file
@@ -243,8 +266,7 @@ function problemResponses({ all, reply }: Endpoint, method: Verb, inPath: boolea
   if (all) types.push('count-differs')
   if (method === 'POST') types.push('idempotency-in-flight', 'idempotency-key-reused')
   if (method === 'POST' && facts.costsMoney) types.push('idempotency-key-required')
-  const byStatus = Object.groupBy(new Set(types), type => problemTypes[type].status)
-  return Object.fromEntries(Object.entries(byStatus).map(([status, types]) => [status, { description: `problem:${types!.join()}` }]))
+  return documentedProblems(types)
 }
 
 /**

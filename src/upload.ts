@@ -1,5 +1,6 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { maybe, strict } from '../schemas/common.ts'
+import { exampleOf, exampleOfObject } from './example.ts'
 import type { Violation } from './problem.ts'
 import { type Check, compileCheck } from './validation.ts'
 
@@ -54,7 +55,8 @@ export function compileUpload(
   declared: Upload,
   fields: TProperties,
   inBody: Map<string, Violation['in']>,
-  wireOf: (field: string) => string
+  wireOf: (field: string) => string,
+  { tried, example }: { tried: readonly string[]; example: Readonly<Record<string, unknown>> }
 ): UploadPlan {
   const [field, file] = Object.entries(fields).find(([, schema]) => isFile(schema)) ?? []
   if (!field || !file) throw new Error('an upload needs a field that is a file')
@@ -82,7 +84,16 @@ export function compileUpload(
       content: {
         'multipart/form-data': { schema: strict(fields) },
         [type]: { schema: Type.String({ description: file.description as string, examples: [declared.example] }) },
-        'application/json': { schema: strict({ [rows.name]: rows.schema, ...texts, ...rows.fields }) }
+        'application/json': {
+          schema: strict(
+            { [rows.name]: rows.schema, ...texts, ...rows.fields },
+            {
+              examples: [
+                { [rows.name]: example[rows.name] ?? exampleOf(rows.schema), ...exampleOfObject(Type.Object(texts), tried, example) }
+              ]
+            }
+          )
+        }
       }
     }
   }

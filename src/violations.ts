@@ -1,6 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
+import { triedKeyword } from './example.ts'
 import { maxViolations, type Violation } from './problem.ts'
 import { parseInstant } from './voximplant/rfc3339.ts'
 import { mark, marked } from './voximplant/wire.ts'
@@ -24,7 +25,7 @@ export function createAjv(options: Pick<Options, 'allErrors'>): Ajv {
     // Takes longer at the start than it ever saves: V8 optimizes what is used.
     code: { optimize: false },
     // Says how the document shows a field: not for the validator.
-    keywords: ['x-consume']
+    keywords: ['x-consume', triedKeyword]
   })
   addFormats.default(ajv)
   // The one of ajv-formats takes a space for `T` and offsets without a colon.

@@ -3,6 +3,7 @@ import type { AdminUser } from '../../schemas/admin-user.ts'
 import { type Application, bearsApplicationName } from '../../schemas/application.ts'
 import type { Queue } from '../../schemas/queue.ts'
 import type { Rule } from '../../schemas/rule.ts'
+import { seeded } from '../../schemas/seeded.ts'
 import type { Skill } from '../../schemas/skill.ts'
 import type { User } from '../../schemas/user.ts'
 import { type Params, refuse } from './dialect.ts'
@@ -36,12 +37,12 @@ export interface AdminRoleRow extends Omit<AdminRole, 'adminUsers'> {
 }
 
 export const applications = table<Application>('applications', 'applicationId')
-export const users = table<UserRow>('users', 'userId', 1001)
-export const queues = table<QueueRow>('queues', 'acdQueueId', 201)
-export const skills = table<Skill>('skills', 'skillId', 301)
+export const users = table<UserRow>('users', 'userId', seeded.user.id)
+export const queues = table<QueueRow>('queues', 'acdQueueId', seeded.queue.id)
+export const skills = table<Skill>('skills', 'skillId', seeded.skill.id)
 export const rules = table<RuleRow>('rules', 'ruleId')
-export const adminUsers = table<AdminUserRow>('adminUsers', 'adminUserId', 22)
-export const adminRoles = table<AdminRoleRow>('adminRoles', 'adminRoleId', 10)
+export const adminUsers = table<AdminUserRow>('adminUsers', 'adminUserId', seeded.adminUser.id)
+export const adminRoles = table<AdminRoleRow>('adminRoles', 'adminRoleId', seeded.adminRole.id)
 
 type Clear = (account: AccountState, ids: number[]) => void
 const clearing: Record<'applications' | 'users', Clear[]> = { applications: [], users: [] }

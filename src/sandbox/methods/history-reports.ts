@@ -3,6 +3,7 @@ import type { TObject, TSchema } from '@sinclair/typebox'
 import { CallSession } from '../../../schemas/call-session.ts'
 import type { HistoryReport, HistoryReportSummary, PhoneNumberReport } from '../../../schemas/history-report.ts'
 import { PhoneNumber } from '../../../schemas/phone-number.ts'
+import { seeded } from '../../../schemas/seeded.ts'
 import type { SmartQueueMetric } from '../../../schemas/smart-queue.ts'
 import { Transaction } from '../../../schemas/transaction.ts'
 import { compileToWire } from '../../voximplant/wire.ts'
@@ -32,8 +33,8 @@ interface Made {
 type HistoryReportRow = HistoryReport & Made & { historyType: string; created: string }
 type PhoneNumberReportRow = PhoneNumberReport & Made & { type: string; created: string }
 
-const historyReports = table<HistoryReportRow>('historyReports', 'historyReportId', 601)
-const phoneNumberReports = table<PhoneNumberReportRow>('phoneNumberReports', 'reportId', 701)
+const historyReports = table<HistoryReportRow>('historyReports', 'historyReportId', seeded.historyReport.id)
+const phoneNumberReports = table<PhoneNumberReportRow>('phoneNumberReports', 'reportId', seeded.phoneNumberReport.id)
 
 // --------------------------------------------------------------------------------------------------------------------- the CSV
 
@@ -289,4 +290,6 @@ export function seed(account: AccountState): void {
     fileName: 'calls_2026-02-01.csv',
     storeUntil: '2026-03-03'
   })
+  methods.GetPhoneNumbersAsync!(params, account, undefined as never)
+  Object.assign(phoneNumberReports.rows(account)[0]!, { created: ordered, readyAt: Date.parse(ordered) + making, storeUntil: '2026-03-03' })
 }

@@ -1,4 +1,5 @@
 import type { QueueState } from '../../../schemas/queue.ts'
+import { seeded } from '../../../schemas/seeded.ts'
 import { type Params, refuse } from '../dialect.ts'
 import { holdsPart, now, pageOf } from '../select.ts'
 import type { AccountState } from '../state.ts'
@@ -143,9 +144,9 @@ export const methods: Record<string, Method> = {
 }
 
 export function seed(account: AccountState): void {
-  const [support] = applications.rows(account)
+  const [support, sales] = applications.rows(account)
   queues.add(account, {
-    acdQueueName: 'first-line',
+    acdQueueName: seeded.queue.name,
     applicationId: support?.applicationId,
     acdQueuePriority: 1,
     autoBinding: false,
@@ -155,6 +156,17 @@ export function seed(account: AccountState): void {
       .rows(account)
       .filter(row => row.applicationId === support?.applicationId)
       .map(row => row.userId),
+    skillIds: [],
+    created: '2026-01-15T09:30:00Z',
+    modified: '2026-01-15T09:30:00Z'
+  })
+  queues.add(account, {
+    acdQueueName: 'orders',
+    applicationId: sales?.applicationId,
+    acdQueuePriority: 2,
+    autoBinding: true,
+    serviceProbability: 1,
+    userIds: [],
     skillIds: [],
     created: '2026-01-15T09:30:00Z',
     modified: '2026-01-15T09:30:00Z'

@@ -1,4 +1,5 @@
 import type { SecretWithValue } from '../../../schemas/secret.ts'
+import { seeded } from '../../../schemas/seeded.ts'
 import { type Params, refuse } from '../dialect.ts'
 import { choose, holdsPart, now, pageOf } from '../select.ts'
 import { type AccountState, table } from '../state.ts'
@@ -9,7 +10,7 @@ interface SecretRow extends SecretWithValue {
   applicationId: number
 }
 
-const secrets = table<SecretRow>('secrets', 'secretId', 401)
+const secrets = table<SecretRow>('secrets', 'secretId', seeded.secret.id)
 whenDeleted('applications', (account, ids) => secrets.remove(account, row => ids.includes(row.applicationId)))
 
 const maxValue = 8192
@@ -89,7 +90,7 @@ export function seed(account: AccountState): void {
   const [support, sales] = applications.rows(account)
   const time = '2026-01-15T09:30:00Z'
   for (const [application, secretName, secretValue, description] of [
-    [support, 'CRM_TOKEN', 'sandbox-crm-token', 'Token of the CRM'],
+    [support, seeded.secret.name, 'sandbox-crm-token', 'Token of the CRM'],
     [support, 'WEBHOOK_SALT', 'sandbox-webhook-salt', 'Signs calls to the help desk'],
     [sales, 'CRM_TOKEN', 'sandbox-sales-crm-token', 'Token of the CRM']
   ] as const)

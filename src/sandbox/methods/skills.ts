@@ -1,3 +1,4 @@
+import { seeded } from '../../../schemas/seeded.ts'
 import type { Skill } from '../../../schemas/skill.ts'
 import { type Params, refuse } from '../dialect.ts'
 import { choose, chooseOne, holdsPart, pageOf } from '../select.ts'
@@ -59,5 +60,5 @@ export const methods: Record<string, Method> = {
 }
 
 export function seed(account: AccountState): void {
-  for (const skillName of ['billing', 'english']) skills.add(account, { skillName })
+  for (const skillName of [seeded.skill.name, 'english']) skills.add(account, { skillName })
 }

@@ -1,3 +1,4 @@
+import { seeded } from '../../../schemas/seeded.ts'
 import { refuse } from '../dialect.ts'
 import { holdsPart, now, pageOf } from '../select.ts'
 import type { AccountState } from '../state.ts'
@@ -147,7 +148,7 @@ export const methods: Record<string, Method> = {
 
 export function seed(account: AccountState): void {
   const people = [
-    ['ada', 'Ada Lovelace', 'READY'],
+    [seeded.user.name, 'Ada Lovelace', 'READY'],
     ['grace', 'Grace Hopper', 'ONLINE'],
     ['linus', 'Linus Torvalds', 'OFFLINE'],
     ['margaret', 'Margaret Hamilton', 'READY']
