@@ -340,7 +340,8 @@ export function readParam(kind: ParamKind, text: string): unknown {
     case 'number':
       return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : undefined
     case 'boolean':
-      return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : undefined
+      // Python writes them with a capital.
+      return /^(?:true|1)$/i.test(text) ? true : /^(?:false|0)$/i.test(text) ? false : undefined
     case 'timestamp':
       return fromUpstreamTime(text)
     case 'date':
@@ -598,13 +599,16 @@ export function compileToWire(schema: TSchema, where = 'answer'): (value: unknow
         toWire: compileFieldToWire(field, `${where}.${name}`)
       }))
       const hidden = (marked(kind.schema, mark.hidden) as string[] | undefined) ?? []
-      return value => {
+      const write = (value: unknown): unknown => {
+        // The reverse of reading one object out of a list of one.
+        if (Array.isArray(value)) return value.map(write)
         const source = value as Record<string, unknown>
         const out: Record<string, unknown> = {}
         for (const { name, wire, toWire } of fields) if (source[name] !== undefined) out[wire] = toWire(source[name])
         for (const name of hidden) if (source[name] !== undefined) out[toSnake(name)] = source[name]
         return out
       }
+      return write
     }
     default:
       return value => value
