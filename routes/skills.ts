@@ -16,6 +16,9 @@ const bindings = {
 }
 const everything = { skillId: 'listSkills', userId: 'listUsers', acdQueueId: 'listQueues' }
 
+/** Users are found by name within an application. */
+const byUserName = { '~userId': 'applicationId' } as const
+
 export default {
   createSkill: endpoint({
     http: 'POST /skills',
@@ -68,6 +71,7 @@ export default {
     summary: 'Give a skill to a user',
     tag,
     input: strict(ofUser),
+    requires: byUserName,
     fixed: { bind: true },
     reply: done
   }),
@@ -77,6 +81,7 @@ export default {
     summary: 'Take a skill from a user',
     tag,
     input: strict(ofUser),
+    requires: byUserName,
     fixed: { bind: false },
     reply: done
   }),
@@ -105,6 +110,7 @@ export default {
     description: 'Every named skill is bound to every named user and queue.',
     tag,
     input: strict(bindings),
+    requires: byUserName,
     fixed: { bind: true },
     all: everything,
     reply: done
@@ -116,6 +122,7 @@ export default {
     description: 'Every named skill is unbound from every named user and queue.',
     tag,
     input: strict(bindings),
+    requires: byUserName,
     fixed: { bind: false },
     all: everything,
     reply: done

@@ -72,8 +72,9 @@ type Kind =
   | { is: 'any' }
   | { is: 'file' }
 
-const isReference = (schema: TSchema): boolean =>
-  schema.anyOf?.length === 2 &&
+/** Whether a field takes an id or, after a tilde, a name. */
+export const isReference = (schema: TSchema | undefined): boolean =>
+  schema?.anyOf?.length === 2 &&
   schema.anyOf[0].type === 'integer' &&
   schema.anyOf[1].type === 'string' &&
   schema.anyOf[1].pattern?.startsWith('^~')
@@ -224,10 +225,15 @@ export interface FormOptions {
   fixed?: Record<string, string | number | boolean>
   /** REST field -> the upstream's name in camelCase; `~field` names what the field's `~name` form becomes. */
   rename?: Record<string, string>
+  /** Fields in whose place the upstream's word `all` is sent when the caller leaves them out. */
+  everyWhenAbsent?: readonly string[]
 }
 
 /** Compiles the encoder of one declaration. Throws, naming the field, on a kind the dialect has no form for and on a rename of nothing. */
-export function compileForm(cmd: string, input: TObject, { fixed = {}, rename = {} }: FormOptions = {}): Form {
+export function compileForm(cmd: string, input: TObject, { fixed = {}, rename = {}, everyWhenAbsent = [] }: FormOptions = {}): Form {
+  for (const name of everyWhenAbsent)
+    if (!input.properties[name] || input.required?.includes(name))
+      throw new Error(`everyWhenAbsent names ${name}, which is no optional field`)
   for (const key of Object.keys(rename)) {
     const schema = input.properties[key.replace('~', '')]
     if (!schema) throw new Error(`rename names ${key}, which is not a field of the input`)
@@ -254,6 +260,7 @@ export function compileForm(cmd: string, input: TObject, { fixed = {}, rename = 
       for (const field of fields) {
         const value = input[field.name]
         if (value !== undefined) form += field.write(value)
+        else if (everyWhenAbsent.includes(field.name)) form += `&${field.params[0]!.wire}=all`
       }
       return form
     }
