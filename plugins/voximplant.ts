@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Operation } from '../src/endpoint.ts'
+import { notFoundIn } from '../src/find-by-name.ts'
 import { Problem, type Violation } from '../src/problem.ts'
 import type { Answer } from '../src/reply.ts'
 import { findTracer } from '../src/tracing.ts'
@@ -292,10 +293,11 @@ function problemOfRefusal(
   const { name, type } = meaningOf(code, addressed)
   const errors: Violation[] | undefined =
     field !== undefined && part !== undefined ? [{ in: part, pointer: `/${field}`, detail: message || name }] : undefined
-  const detail = type === 'not-found' ? 'There is no such thing in this account.' : `The upstream says: ${message || name}`
-  return new Problem(type, detail, {
-    errors: type === 'not-found' ? undefined : errors,
-    upstream: { method: endpoint.rpc, code, name, message },
+  const upstream = { method: endpoint.rpc, code, name, message }
+  if (type === 'not-found') return notFoundIn(operation, field, upstream)
+  return new Problem(type, `The upstream says: ${message || name}`, {
+    errors,
+    upstream,
     ...(type === 'rate-limited' || type === 'upstream-unavailable' ? { headers: { 'retry-after': retryAfter ?? '1' } } : {})
   })
 }

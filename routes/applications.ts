@@ -1,4 +1,4 @@
-import { Application, ApplicationName, bearsApplicationName, SecureRecordStorage } from '../schemas/application.ts'
+import { Application, ApplicationName, bearsApplicationName, NewApplicationName, SecureRecordStorage } from '../schemas/application.ts'
 import { flag, id, idOrName, idsOrNames, maybe, name, paging, ref, strict, text } from '../schemas/common.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { created, done, first, page } from '../src/reply.ts'
@@ -53,7 +53,7 @@ export default {
     rpc: 'SetApplicationInfo',
     summary: 'Change an application',
     tag,
-    input: strict({ applicationId, applicationName: maybe(ApplicationName), secureRecordStorage: maybe(SecureRecordStorage) }),
+    input: strict({ applicationId, applicationName: maybe(NewApplicationName), secureRecordStorage: maybe(SecureRecordStorage) }),
     rename: { '~applicationId': 'requiredApplicationName' },
     example: { secureRecordStorage: true },
     reply: done

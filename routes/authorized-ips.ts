@@ -38,11 +38,11 @@ export default {
   checkAuthorizedIp: endpoint({
     http: 'GET /authorized-ips/check',
     rpc: 'CheckAuthorizedAccountIP',
-    summary: 'Check whether an address is allowed',
+    summary: 'Check whether an address or a network is allowed',
     description:
-      'Answers with the entry that decided, where there is one: an address that no entry covers is not allowed, although none forbids it.',
+      'Returns the entry that decided, where there is one. An address or network that no entry covers is not allowed, although none forbids it.',
     tag,
-    input: strict({ authorizedIp: text('The IPv4 address to check.', address) }),
+    input: strict({ authorizedIp: AddressOrNetwork('The IPv4 address or network to check.') }),
     reply: fields(
       {
         allowed: flag('Whether the address is allowed.'),

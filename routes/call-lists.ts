@@ -5,9 +5,11 @@ import {
   CallListName,
   CallListPriority,
   CallListTaskCancellation,
+  CallListTaskChange,
   CallListTasks,
   csvFormat,
   dialingStatistics,
+  FirstNumAttempts,
   IntervalSeconds,
   IsPersonalCampaign,
   ListCustomData,
@@ -24,7 +26,6 @@ import {
   WritableEncoding
 } from '../schemas/call-list.ts'
 import {
-  anything,
   decimal,
   file,
   flag,
@@ -47,7 +48,7 @@ import {
 } from '../schemas/common.ts'
 import { writeCsv } from '../src/csv.ts'
 import { endpoint } from '../src/endpoint.ts'
-import { created, done, fields, first, outcomes, page } from '../src/reply.ts'
+import { created, done, first, listBeside, outcomes, page } from '../src/reply.ts'
 import type { Upload } from '../src/upload.ts'
 import { invalid } from '../src/validation.ts'
 import { toUnixSeconds } from '../src/voximplant/wire.ts'
@@ -108,7 +109,7 @@ export default {
       ruleId: id('The rule whose scenarios make the calls.'),
       priority: CallListPriority,
       maxSimultaneous: MaxSimultaneous,
-      numAttempts: NumAttempts,
+      numAttempts: FirstNumAttempts,
       name: CallListName,
       intervalSeconds: maybe(IntervalSeconds),
       startAt: maybe(StartAt),
@@ -252,19 +253,7 @@ export default {
         })
       )
     }),
-    reply: fields(
-      {
-        results: maybe(
-          json(
-            Type.Array(anything('What the upstream says of one task; its form is not documented.'), {
-              description: 'What became of each task.',
-              examples: [[{ task_id: 501, result: true }]]
-            })
-          )
-        )
-      },
-      { description: 'What became of each task.' }
-    )
+    reply: listBeside('results', ref(CallListTaskChange), 'What became of each task.')
   }),
   cancelCallListTask: endpoint({
     http: 'DELETE /call-lists/:listId/tasks/:taskId',

@@ -3,7 +3,7 @@ import { HistoryReport, HistoryReportKind } from '../schemas/history-report.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { accepted, file, page, report } from '../src/reply.ts'
 import { mark } from '../src/voximplant/wire.ts'
-import { briefCallFilters, callFilters, datesOfSessions, datesOfTransactions, transactionFilters } from './history.ts'
+import { briefCallFilters, callFilters, datesOfSessions, datesOfTransactions, ruleWithApplication, transactionFilters } from './history.ts'
 import { measured } from './smart-queues.ts'
 
 const tag = 'History reports'
@@ -29,6 +29,7 @@ export default {
     description: `What the list of call sessions answers, in any number. ${flow}`,
     tag,
     input: strict({ ...datesOfSessions, ...callFilters, ...order, ...part }),
+    requires: ruleWithApplication,
     fixed: asCsv,
     reply: ordered
   }),
@@ -39,6 +40,7 @@ export default {
     description: `One row for each call session, without what belongs to it. ${flow}`,
     tag,
     input: strict({ ...datesOfSessions, ...briefCallFilters, ...order }),
+    requires: ruleWithApplication,
     fixed: asCsv,
     reply: ordered
   }),

@@ -60,6 +60,9 @@ export const briefCallFilters = {
   remoteNumber: maybe(list(listItem(), 'Only sessions with calls of these numbers on the other side.', { examples: [['14155550101']] }))
 }
 
+/** The upstream ignores the name of a rule without its application. */
+export const ruleWithApplication = { ruleName: 'applicationId' } as const
+
 /** Which call sessions a history has, and what of them. */
 export const callFilters = {
   ...briefCallFilters,
@@ -113,6 +116,7 @@ export default {
       ...callFilters,
       ...shown
     }),
+    requires: ruleWithApplication,
     fixed,
     reply: pageInUtc(ref(CallSession))
   }),

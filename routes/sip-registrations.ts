@@ -13,6 +13,9 @@ const binding = {
   userId: maybe(idOrName('The user', seeded.user.name, seeded.user.id))
 }
 
+/** Users, and rules by their names, are found within an application. */
+const ownerOf = { userId: 'applicationId', '~ruleId': 'applicationId' } as const
+
 export default {
   listSipRegistrations: endpoint({
     http: 'GET /sip-registrations',
@@ -57,6 +60,7 @@ export default {
       'Binds the registration to an application, to one of its rules, or to one of its users. A user has one registration at most: an earlier one is unbound.',
     tag,
     input: strict(binding),
+    requires: ownerOf,
     fixed: { bind: true },
     example: { applicationId: 1 },
     reply: done
@@ -68,6 +72,7 @@ export default {
     description: 'Unbinds the registration from the application, the rule or the user that is named.',
     tag,
     input: strict(binding),
+    requires: ownerOf,
     fixed: { bind: false },
     example: { applicationId: 1 },
     reply: done

@@ -17,6 +17,9 @@ const bindings = {
 }
 const everything = { skillId: 'listSkills', userId: 'listUsers', acdQueueId: 'listQueues' }
 
+/** Users are found by name within an application. */
+const byUserName = { '~userId': 'applicationId' } as const
+
 export default {
   createSkill: endpoint({
     http: 'POST /skills',
@@ -71,6 +74,7 @@ export default {
     summary: 'Give a skill to a user',
     tag,
     input: strict(ofUser),
+    requires: byUserName,
     fixed: { bind: true },
     reply: done
   }),
@@ -80,6 +84,7 @@ export default {
     summary: 'Take a skill from a user',
     tag,
     input: strict(ofUser),
+    requires: byUserName,
     fixed: { bind: false },
     reply: done
   }),
@@ -108,6 +113,7 @@ export default {
     description: 'Every named skill is bound to every named user and queue.',
     tag,
     input: strict(bindings),
+    requires: byUserName,
     fixed: { bind: true },
     all: everything,
     example: { skillId: [302], userId: [1004] },
@@ -120,6 +126,7 @@ export default {
     description: 'Every named skill is unbound from every named user and queue.',
     tag,
     input: strict(bindings),
+    requires: byUserName,
     fixed: { bind: false },
     all: everything,
     example: { skillId: [302], userId: [1004] },

@@ -233,9 +233,10 @@ export default {
     http: 'GET /applications/:applicationId/smart-queues-state',
     rpc: 'GetSQState',
     summary: 'See what goes on in smart queues',
-    description: 'Agents, calls and chats of the smart queues now.',
+    description: 'Agents, calls and chats of the smart queues now: of those that are named, or of all.',
     tag,
-    input: strict({ applicationId, sqQueueId: someQueues }),
+    input: strict({ applicationId, sqQueueId: maybe(someQueues) }),
+    everyWhenAbsent: ['sqQueueId'],
     fixed: inUtc,
     reply: listed(ref(SmartQueueState))
   }),

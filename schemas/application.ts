@@ -12,6 +12,16 @@ export const ApplicationName = formattedName(
   }
 )
 
+/** The short name that an application gets instead of its own: the upstream takes a longer one here. */
+export const NewApplicationName = formattedName(
+  'The new short name of the application.',
+  '[a-z][a-z0-9-]{1,79}',
+  'Starts with a lower-case letter, then 1 to 79 lower-case letters, digits or hyphens.',
+  {
+    examples: ['support']
+  }
+)
+
 /** Whether recordings and logs are kept apart. */
 export const SecureRecordStorage = flag(
   'Whether logs and recordings of the application are kept in secure storage, where reading them needs authorization.'

@@ -16,6 +16,8 @@ export const CallListPriority = integer('The priority among the call lists: 0 is
 })
 export const MaxSimultaneous = integer('How many tasks are called at the same time at most.', { minimum: 1, examples: [10] })
 export const NumAttempts = integer('How many times a task is tried at most.', { minimum: 1, examples: [3] })
+/** Where a list is created, the upstream takes fewer. */
+export const FirstNumAttempts = integer('How many times a task is tried at most: 1 to 5.', { minimum: 1, maximum: 5, examples: [3] })
 export const IntervalSeconds = integer(
   'How many seconds pass at least between two attempts of a task: 0 when it is left out of a new call list.',
   { minimum: 0, examples: [600] }
@@ -157,6 +159,17 @@ export const TaskPriority = strict(
   // With `taskPriority`, that leaves room for exactly one of the two.
   { minProperties: 2, maxProperties: 2, description: 'A task, by exactly one of `taskId` and `taskUuid`, and its new priority.' }
 )
+
+export const CallListTaskChange = Type.Object(
+  {
+    taskId: maybe(id('The id of the task.', 501)),
+    taskUuid: maybe(text('The UUID given to the task.', { examples: ['order-4711'] })),
+    result: maybe(flag('Whether the task was changed.')),
+    errorMsg: maybe(text('Why it was not, in the words of the upstream.', { examples: ['The task is not found.'] }))
+  },
+  { $id: 'CallListTaskChange', description: 'What became of the change of one task.' }
+)
+export type CallListTaskChange = Static<typeof CallListTaskChange>
 
 export const CallListTaskCancellation = Type.Object(
   {

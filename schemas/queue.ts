@@ -3,7 +3,7 @@ import { decimal, flag, id, integer, maybe, name, ref, text, timestamp } from '.
 import { Skill } from './skill.ts'
 
 export const QueueName = name('The name of the queue; unique in the account.', { maxLength: 99, examples: ['support'] })
-export const QueuePriority = integer('The priority: 0 is the highest.', { minimum: 0, maximum: 100, examples: [1] })
+export const QueuePriority = integer('The priority: 0 is the highest.', { minimum: 0, examples: [1] })
 export const AutoBinding = flag('Whether operators are bound to the queue by comparing skills.')
 export const ServiceProbability = decimal('The chance of being served before a queue of lower priority: 0.5 to 1.', {
   minimum: 0.5,

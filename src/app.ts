@@ -28,7 +28,7 @@ import { adminNouns, nouns } from '../schemas/index.ts'
 import { administrator, clientOptions } from './admin/main.ts'
 import type { AdminToken } from './admin/tokens.ts'
 import { type Config, trustedProxies } from './config.ts'
-import { toRoute } from './endpoint.ts'
+import { routeContext, toRoute } from './endpoint.ts'
 import { replayedHeader } from './idempotency.ts'
 import { logging } from './logging.ts'
 import { originForm, respondToClientError } from './malformed-request.ts'
@@ -168,12 +168,12 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
     hold: config.QUEUE_TIMEOUT
   })
   await app.register(health, { base, origin })
-  const byId = new Map(operations.map(operation => [operation.id, operation]))
+  const context = routeContext(operations, { base, lookupTimeout: config.UPSTREAM_TIMEOUT })
   await app.register(
     async api => {
       await api.register(auth)
       api.addHook('onRequest', api.limits.caller)
-      for (const operation of operations) if (!operation.upload) api.route(toRoute(operation, id => byId.get(id)!, base))
+      for (const operation of operations) if (!operation.upload) api.route(toRoute(operation, context))
       await api.register(uploads, { operations: operations.filter(operation => operation.upload), base, limit: config.UPLOAD_LIMIT })
     },
     { prefix: base }

@@ -57,22 +57,31 @@ export function requireChoices(operation: Operation, input: Record<string, unkno
   const choice = operation.endpoint.exactlyOne ?? []
   const made = choice.filter(name => input[name] !== undefined || name === chosen)
   if (choice.length > 0 && made.length !== 1) complain((made[1] ?? choice[0])!, `exactly one of ${choice.join(', ')} has to be given`)
+  for (const [key, other] of Object.entries(operation.endpoint.requires ?? {})) {
+    const name = key.replace('~', '')
+    const applies = key === name ? input[name] !== undefined : isName([input[name]].flat()[0])
+    if (applies && input[other] === undefined) complain(other, `is required with ${key === name ? '' : 'a name as '}\`${name}\``)
+  }
   if (errors.length > 0) throw invalid(errors)
   return chosen !== undefined
 }
+
+/** Whether an id-or-name is a name. */
+export const isName = (value: unknown): value is string => typeof value === 'string' && value.startsWith('~')
 
 /** Counts what `all` would select through the list endpoint, and makes the call only when that is what the caller expects. */
 export async function callForAll(
   operation: Operation,
   request: FastifyRequest,
   input: Record<string, unknown>,
-  lookup: (id: string) => Operation
+  byId: ReadonlyMap<string, Operation>,
+  end: number
 ): Promise<Answer> {
   if (!request.tenant.scopes.includes('bulk'))
     throw new Problem('scope-missing', 'This API key lacks the scope `bulk`, which calls with `all` need.')
   const { all, expectedCount, ...rest } = input
   const field = all === true ? Object.keys(operation.endpoint.all!)[0]! : (all as string)
-  const counter = lookup(operation.endpoint.all![field]!)
+  const counter = byId.get(operation.endpoint.all![field]!)!
   const filters = Object.fromEntries(
     Object.entries(rest).filter(([name]) => counter.endpoint.input.properties[name] && !operation.endpoint.all?.[name])
   )
@@ -85,21 +94,36 @@ export async function callForAll(
         detail: 'is required with `all`, to count what is selected'
       }))
     )
-  const totalCount = await countOf(counter, request, filters)
-  if (totalCount !== expectedCount)
-    throw new Problem('count-differs', `There are ${totalCount} now, not ${expectedCount}: nothing was changed.`)
+  const count = await countUpTo(expectedCount as number, counter, request, filters, end)
+  if (count !== expectedCount)
+    throw new Problem(
+      'count-differs',
+      `There are ${count === undefined ? `more than ${expectedCount}` : count} now, not ${expectedCount}: nothing was changed.`
+    )
   const wire = operation.form.fields.find(candidate => candidate.name === field)!.params[0]!.wire
   return request.voximplant(operation, rest, `${operation.form.encode(rest)}&${wire}=all`)
 }
 
-/** How many rows a list has: as the upstream counts them, or, where it does not, by reading them all. */
-async function countOf(counter: Operation, request: FastifyRequest, filters: Record<string, unknown>): Promise<number> {
+/**
+ * How many rows a list has: as the upstream counts them, or, where it does not, by reading them; undefined for more than `max`, so that no more
+ * pages are read than the caller's own number asks for. Rejects with upstream-timeout at `end`, on the clock of `performance.now()`.
+ */
+async function countUpTo(
+  max: number,
+  counter: Operation,
+  request: FastifyRequest,
+  filters: Record<string, unknown>,
+  end: number
+): Promise<number | undefined> {
   const pages = counter.endpoint.input.properties.limit !== undefined
   const limit = 1000
   for (let offset = 0; ; offset += limit) {
+    if (performance.now() >= end)
+      throw new Problem('upstream-timeout', 'What `all` selects could not be counted in time: nothing was changed.')
     const { result, totalCount } = await request.voximplant(counter, pages ? { ...filters, limit, offset } : filters)
     if (totalCount !== undefined) return totalCount
     const rows = (result as unknown[] | undefined)?.length ?? 0
     if (!pages || rows < limit) return offset + rows
+    if (offset + rows > max) return undefined
   }
 }

@@ -1,8 +1,9 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import { maybe, paging, strict } from '../schemas/common.ts'
-import { callForAll, everyFieldNames, everyFields, requireChoices } from './choices.ts'
+import { callForAll, everyFieldNames, everyFields, isName, requireChoices } from './choices.ts'
 import { exampleOfObject, triedInUrl } from './example.ts'
+import { createFinders, findItem, hasNextPage, isNotFound, itemField, namedFields, notFoundIn, resolveNames } from './find-by-name.ts'
 import { keyHeaders } from './idempotency.ts'
 import { documentedProblems, Problem, type ProblemType, type Violation } from './problem.ts'
 import { type Answer, locationOf, type Reply, type ReplyContext, type RestAnswer } from './reply.ts'
@@ -37,6 +38,8 @@ export interface Endpoint extends FormOptions {
   deprecated?: true
   /** Fields of which a call has exactly one. */
   exactlyOne?: readonly string[]
+  /** Fields that the upstream ignores, or refuses, without another one: field -> the other; `~field` where that is so of its names only. */
+  requires?: Record<string, string>
   /** Selectors that can be the upstream's word `all`: field -> the operationId of the list that counts what it selects. */
   all?: Record<string, string>
   /**
@@ -118,6 +121,11 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   for (const name of selectors) if (!input.properties[name]) throw new Error(`\`all\` names ${name}, which is not a field of the input`)
   for (const name of declaration.exactlyOne ?? [])
     if (!input.properties[name]) throw new Error(`exactlyOne names ${name}, which is not a field of the input`)
+  for (const [name, other] of Object.entries(declaration.requires ?? {}))
+    if (!input.properties[name.replace('~', '')] || !input.properties[other])
+      throw new Error(`requires names ${name} and ${other}, of which one is not a field of the input`)
+  const fileField = Object.keys(input.properties).find(name => input.properties[name]!.contentMediaType === 'application/octet-stream')
+  if (fileField !== undefined && !declaration.upload) throw new Error(`${fileField} is a file, but no \`upload\` says how it comes`)
   const example = declaration.example ?? {}
   for (const name of Object.keys(example))
     if (!input.properties[name] && name !== declaration.upload?.rows.name)
@@ -285,31 +293,57 @@ export function readReply({ endpoint: { reply, rpc }, class: { safe } }: Operati
 /** Runs upstream calls for one request, with its tenant's credentials: `request.voximplant`. */
 export type Call = (operation: Operation, input: Record<string, unknown>, form?: string) => Promise<Answer>
 
-/** One declaration as plain Fastify route options. `lookup` finds other operations by id, for counting. */
-export function toRoute(operation: Operation, lookup: (id: string) => Operation, base = ''): RouteOptions {
+/** What the routes of a catalogue share. */
+export interface RouteContext {
+  /** Other operations, by id: they count what `all` selects. */
+  byId: ReadonlyMap<string, Operation>
+  finders: ReadonlyMap<string, Operation>
+  /** The path the service is mounted under. */
+  base: string
+  /** Milliseconds that the calls before the one that was asked for may take together. */
+  lookupTimeout: number
+}
+
+/** What the routes of these operations share. */
+export const routeContext = (operations: readonly Operation[], { base = '', lookupTimeout = 30_000 } = {}): RouteContext => ({
+  byId: new Map(operations.map(operation => [operation.id, operation])),
+  finders: createFinders(operations),
+  base,
+  lookupTimeout
+})
+
+/** One declaration as plain Fastify route options. */
+export function toRoute(operation: Operation, { byId, finders, base, lookupTimeout }: RouteContext): RouteOptions {
   const { endpoint, method, url, schema } = operation
   if (operation.upload) throw new Error(`${operation.id} takes a file: plugins/uploads.ts makes its route`)
   const { status, kind, file } = endpoint.reply
   if (file) return { method, url, schema, handler: passOn(operation, file.name), config: { operation } }
-  const chooses = endpoint.all !== undefined || endpoint.exactlyOne !== undefined
-  const searches = kind === 'first' && operation.form.fieldOf.has('count')
+  const chooses = endpoint.all !== undefined || endpoint.exactlyOne !== undefined || endpoint.requires !== undefined
+  const searches = itemField(operation) !== undefined
+  const pages = kind === 'page' && endpoint.input.properties.offset !== undefined
+  const names = operation.class.safe || endpoint.all ? namedFields(operation, finders) : []
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
-    const input = { ...(request.params as object), ...(request.query as object), ...(request.body as object | null | undefined) } as Record<
+    let input = { ...(request.params as object), ...(request.query as object), ...(request.body as object | null | undefined) } as Record<
       string,
       unknown
     >
-    const context = { input, url: request.url, base }
     const everything = chooses && requireChoices(operation, input)
-    const answer = everything
-      ? await callForAll(operation, request, input, lookup)
-      : searches && isNamed(input)
-        ? await search(operation, request, input)
-        : await request.voximplant(operation, input)
-    const { body, headers } = readReply(operation, answer, context)
-    if (operation.withhold && !request.tenant.scopes.includes('secrets')) operation.withhold(body)
-    if (headers) reply.headers(headers)
-    reply.code(status)
-    return isLongList(body) ? sendRows(body, request, reply) : body
+    const named = (names.length > 0 || searches) && isNamed(input)
+    const end = everything || named ? performance.now() + lookupTimeout : 0
+    if (named && names.length > 0 && (everything || operation.class.safe))
+      input = await resolveNames(operation, names, request, input, { finders, end })
+    try {
+      if (searches && named && isNamed(input)) return await findItem(operation, request, input, end)
+      const answer = everything ? await callForAll(operation, request, input, byId, end) : await request.voximplant(operation, input)
+      const hasNext = pages && answer.totalCount === undefined && (await hasNextPage(operation, request, input, answer))
+      const { body, headers } = readReply(operation, answer, { input, url: request.url, base, hasNext })
+      if (operation.withhold && !request.tenant.scopes.includes('secrets')) operation.withhold(body)
+      if (headers) reply.headers(headers)
+      reply.code(status)
+      return isLongList(body) ? sendRows(body, request, reply) : body
+    } catch (error) {
+      throw isNotFound(error) && !error.errors ? notFoundIn(operation) : error
+    }
   }
   return { method, url, schema, handler, config: { operation }, ...(method === 'DELETE' ? { preValidation: refuseBody } : {}) }
 }
@@ -348,21 +382,4 @@ declare module 'fastify' {
   }
 }
 
-const isNamed = (input: Record<string, unknown>): boolean =>
-  Object.values(input).some(value => typeof value === 'string' && value.startsWith('~'))
-
-/** Reads the list page by page until the row that bears the name turns up. The upstream finds names by part, so there may be many. */
-async function search({ endpoint, ...operation }: Operation, request: FastifyRequest, input: Record<string, unknown>): Promise<Answer> {
-  const limit = 1000
-  for (let offset = 0; ; offset += limit) {
-    const answer = await request.voximplant({ endpoint, ...operation }, { ...input, limit, offset })
-    const rows = (answer.result as unknown[] | undefined) ?? []
-    const last = rows.length < limit || offset + rows.length >= (answer.totalCount ?? Number.POSITIVE_INFINITY)
-    try {
-      endpoint.reply.read(answer, { input, url: '', base: '' })
-      return answer
-    } catch (error) {
-      if (last || !(error instanceof Problem && error.type === 'not-found')) throw error
-    }
-  }
-}
+const isNamed = (input: Record<string, unknown>): boolean => Object.values(input).some(isName)

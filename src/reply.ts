@@ -1,5 +1,5 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
-import { maybe, passedOn, ref } from '../schemas/common.ts'
+import { json, maybe, passedOn, ref } from '../schemas/common.ts'
 import { Problem, type ProblemType } from './problem.ts'
 import { compileAnswer, mark, marked } from './voximplant/wire.ts'
 
@@ -38,6 +38,8 @@ export interface ReplyContext {
   url: string
   /** The path the service is mounted under: empty, or such as `/voximplant`. */
   base: string
+  /** Whether a page is followed by another, where the upstream does not count. */
+  hasNext?: boolean
 }
 
 export interface RestAnswer {
@@ -100,14 +102,15 @@ export function page(item: TSchema, beside: TProperties = {}): Reply {
       warnings,
       ...beside
     }),
-    read({ result, totalCount: total, count, ...others }, { input, url }) {
+    read({ result, totalCount: total, count, ...others }, { input, url, hasNext = false }) {
       const items = (result ?? []) as unknown[]
       const link = linkHeader(
         url,
         (input.offset as number | undefined) ?? 0,
         (input.limit as number | undefined) ?? items.length,
         items.length,
-        total
+        total,
+        hasNext
       )
       const body: Record<string, unknown> = count === undefined || count === items.length ? { items, total } : { items, total, count }
       return { body: addBeside(body, others), ...(link ? { headers: { link } } : {}) }
@@ -131,6 +134,18 @@ export function list(item: TSchema, { beside = {}, orOne = false }: { beside?: T
       if (orOne && result === undefined && Object.keys(others).some(name => itemFields[name])) return { body: { items: [others] } }
       return { body: addBeside({ items: result ?? [] }, others) }
     }
+  }
+}
+
+/** 200: a list that stands beside `result` under a name of its own: `{items}`. */
+export function listBeside(name: string, item: TSchema, description: string): Reply {
+  return {
+    kind: 'list',
+    status: 200,
+    description,
+    body: Type.Object({ items: Type.Array(item, { description: 'One entry for each.' }) }),
+    answer: answerOf({ result: Type.Optional(Type.Unknown()), [name]: json(Type.Array(item)) }),
+    read: ({ result, [name]: items = [], ...others }) => ({ body: addBeside({ items }, { ...dataIn(result), ...others }) })
   }
 }
 
@@ -342,8 +357,15 @@ export const locationOf = (template: string, values: Record<string, unknown>): s
   template.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(values[name])))
 
 /** RFC 8288 links to the pages around this one, or undefined when it is the only page. */
-function linkHeader(url: string, offset: number, limit: number, shown: number, total: number | undefined): string | undefined {
-  const hasNext = total === undefined ? shown > 0 && shown === limit : offset + shown < total && shown > 0
+function linkHeader(
+  url: string,
+  offset: number,
+  limit: number,
+  shown: number,
+  total: number | undefined,
+  follows: boolean
+): string | undefined {
+  const hasNext = total === undefined ? follows : offset + shown < total && shown > 0
   if (offset === 0 && !hasNext) return undefined
   // The URL is the caller's: what could end the bracket of a link is encoded.
   const [path = '', ...rest] = url.replace(/[<>"]/g, encodeURIComponent).split('?')

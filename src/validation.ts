@@ -25,6 +25,9 @@ export function compileCheck(schema: TSchema, part: Part, texts = part === 'path
   // A body that may be left out is checked as an empty object.
   const optional = part === 'body' && schema.type === 'object' && !schema.required?.length && !schema.minProperties
   return data => {
+    // The router takes an empty segment, as in `/applications/`, for a value.
+    if (part === 'path' && Object.values(data as object).includes(''))
+      return { error: new Problem('not-found', 'Nothing is served at this address.') }
     const value = read ? read(data as Record<string, unknown>) : optional && (data === undefined || data === null) ? {} : data
     if (!validate(value)) return { error: invalid(violationsOf(value)) }
     const fault = isOpen ? faultOfAny(value) : undefined

@@ -561,6 +561,12 @@ t.test('the official client works with the sandbox', async t => {
     t.equal((await client.Skills.getSkills({ skillId })).totalCount, 0)
   })
 
+  await t.test('a secret, whose id comes in a list of one', async t => {
+    const { applicationId } = (await client.Applications.getApplications({ count: 1 })).result[0]!
+    const added = await client.Secrets.addSecret({ applicationId, secretName: 'ORACLE', secretValue: 'x' } as never)
+    t.match(added.result, [{ secretId: Number }])
+  })
+
   await t.test('errors come back as the upstream words them', async t => {
     const unknown = 999_999_999
     const user = { userName: 'twin', userDisplayName: 'Twin', userPassword: 'Mirror-image-2' }

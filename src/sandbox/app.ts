@@ -1,10 +1,10 @@
-import multipart from '@fastify/multipart'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Operation } from '../endpoint.ts'
 import { accountOfApiKey, accountOfToken, type SandboxAccount } from './auth.ts'
 import { Refused, refuse, type SandboxFile, speechOf } from './dialect.ts'
 import { FileAnswer } from './file-answer.ts'
 import { methods, seed } from './methods/index.ts'
+import { readMultipart } from './multipart.ts'
 import { createState } from './state.ts'
 
 export interface SandboxOptions {
@@ -64,7 +64,7 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
   app.decorate('sandbox', record)
   app.addHook('onClose', async () => state.flush())
 
-  await app.register(multipart, { limits: { fileSize: maxFile, fieldSize: 1_048_576, fields: 200, files: 10 } })
+  const fileNames = new Set(operations.flatMap(({ form }) => form.params.flatMap(({ kind, wire }) => (kind === 'file' ? [wire] : []))))
   app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
     done(null, new URLSearchParams(body as string))
   )
@@ -73,7 +73,7 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
 
   const answer = async (request: FastifyRequest<{ Params: { method?: string } }>, reply: FastifyReply) => {
     record.requests++
-    const { texts, files } = await read(request)
+    const { texts, files } = await read(request, fileNames)
     const method = request.params.method ?? texts.get('cmd') ?? refuse('MISSING_CMD', 'cmd')
     const speech = speeches.get(method as never)
     const act = methods.get(method)
@@ -90,7 +90,8 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
   }
   const operationsThatRead = new Set<string>(operations.filter(operation => operation.class.safe).map(operation => operation.endpoint.rpc))
 
-  for (const url of ['/platform_api', '/platform_api/:method']) app.route({ method: ['GET', 'POST'], url, handler: answer as never })
+  // The PHP client sends a request with a file as PUT.
+  for (const url of ['/platform_api', '/platform_api/:method']) app.route({ method: ['GET', 'POST', 'PUT'], url, handler: answer as never })
 
   app.setErrorHandler((error, _request, reply) => {
     if (error instanceof Refused)
@@ -103,18 +104,21 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
 }
 
 /** The texts and files of a request, wherever they stand: query, form or multipart. The body wins over the query. */
-async function read(request: FastifyRequest): Promise<{ texts: Map<string, string>; files: Map<string, SandboxFile> }> {
+async function read(
+  request: FastifyRequest,
+  fileNames: ReadonlySet<string>
+): Promise<{ texts: Map<string, string>; files: Map<string, SandboxFile> }> {
   const texts = new Map(new URLSearchParams(request.url.split('?')[1] ?? ''))
   const files = new Map<string, SandboxFile>()
-  if (request.isMultipart()) {
-    for await (const part of request.parts()) {
-      if (part.type === 'file') files.set(part.fieldname, { name: part.filename, type: part.mimetype, bytes: await part.toBuffer() })
-      else texts.set(part.fieldname, String(part.value))
-    }
+  const contentType = request.headers['content-type'] ?? ''
+  if (/^multipart\/form-data\b/i.test(contentType) && Buffer.isBuffer(request.body)) {
+    const form = await readMultipart(contentType, request.body, fileNames)
+    for (const [name, value] of form.texts) texts.set(name, value)
+    for (const [name, file] of form.files) files.set(name, file)
   } else if (request.body instanceof URLSearchParams) {
     for (const [name, value] of request.body) texts.set(name, value)
   } else if (Buffer.isBuffer(request.body)) {
-    files.set('file_content', { name: undefined, type: request.headers['content-type'] ?? '', bytes: request.body })
+    files.set('file_content', { name: undefined, type: contentType, bytes: request.body })
   }
   return { texts, files }
 }

@@ -39,11 +39,13 @@ export function accountOfToken(token: string, accounts: ReadonlyMap<number, Sand
   if (!head || !body || !signature || rest.length > 0) no('INVALID_TOKEN_FORMAT', 'A token has three parts.')
   const { alg, kid } = part(head)
   const { iss, iat, exp } = part(body)
-  if (alg !== 'RS256' || typeof kid !== 'string' || typeof iss !== 'number')
-    no('INVALID_TOKEN_FORMAT', 'A token is RS256 with `kid` and a numeric `iss`.')
-  const account = accounts.get(iss as number)
-  const parents = [...accounts.values()].filter(other => other.children?.includes(iss as number))
-  const key = [account, ...parents].map(owner => owner?.keys[kid as string]).find(candidate => candidate !== undefined)
+  // The Java and .NET clients send the account's id as text.
+  const accountId = typeof iss === 'string' && /^\d{1,16}$/.test(iss) ? Number(iss) : iss
+  if (alg !== 'RS256' || typeof kid !== 'string' || typeof accountId !== 'number')
+    return no('INVALID_TOKEN_FORMAT', 'A token is RS256 with `kid` and the id of an account as `iss`.')
+  const account = accounts.get(accountId)
+  const parents = [...accounts.values()].filter(other => other.children?.includes(accountId))
+  const key = [account, ...parents].map(owner => owner?.keys[kid]).find(candidate => candidate !== undefined)
   if (!account || !key || !verify('sha256', Buffer.from(`${head}.${body}`), key, Buffer.from(signature!, 'base64url')))
     return no('AUTHORIZATION_FAILED', 'Authorization failed.')
   if (typeof iat !== 'number' || typeof exp !== 'number' || exp - iat > maxLifetime)

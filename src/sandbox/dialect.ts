@@ -133,7 +133,12 @@ export function speechOf(operations: readonly Operation[]): Map<string, Speech> 
           const file = files.get(wire)
           if (file) values.set(name, kind === 'file' ? file : file.bytes.toString())
           const text = texts.get(wire)
-          if (text === undefined) continue
+          // An empty text is how PHP writes false, and how others leave a parameter out.
+          if (text === undefined || (text === '' && kind !== 'text' && kind !== 'text-list')) continue
+          if (kind === 'file') {
+            values.set(name, { name: undefined, type: '', bytes: Buffer.from(text) } satisfies SandboxFile)
+            continue
+          }
           const value = readParam(kind, text)
           if (value === undefined) refuse(kind === 'timestamp' || kind === 'date' ? 'INVALID_DATE_FORMAT' : 'INVALID_ARGUMENTS', name)
           values.set(name, value)

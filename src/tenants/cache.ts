@@ -118,10 +118,10 @@ export function createCache<V>(
         // Forgotten while it was loaded: what was read may be old already.
         if (loading.get(key) !== started) return value
         entries.delete(key)
-          absent.delete(key)
-          const known = value === undefined ? absent : entries
-          if (known.size >= max) known.delete(known.keys().next().value!)
-          known.set(key, { value, confirmed, until: performance.now() + ttl })
+        absent.delete(key)
+        const known = value === undefined ? absent : entries
+        if (known.size >= max) known.delete(known.keys().next().value!)
+        known.set(key, { value, confirmed, until: performance.now() + ttl })
         return value
       })
       .finally(() => {

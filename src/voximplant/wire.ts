@@ -74,8 +74,9 @@ type Kind =
   | { is: 'any' }
   | { is: 'file' }
 
-const isReference = (schema: TSchema): boolean =>
-  schema.anyOf?.length === 2 &&
+/** Whether a field takes an id or, after a tilde, a name. */
+export const isReference = (schema: TSchema | undefined): boolean =>
+  schema?.anyOf?.length === 2 &&
   schema.anyOf[0].type === 'integer' &&
   schema.anyOf[1].type === 'string' &&
   schema.anyOf[1].pattern?.startsWith('^~')
@@ -226,10 +227,15 @@ export interface FormOptions {
   fixed?: Record<string, string | number | boolean>
   /** REST field -> the upstream's name in camelCase; `~field` names what the field's `~name` form becomes. */
   rename?: Record<string, string>
+  /** Fields in whose place the upstream's word `all` is sent when the caller leaves them out. */
+  everyWhenAbsent?: readonly string[]
 }
 
 /** Compiles the encoder of one declaration. Throws, naming the field, on a kind the dialect has no form for and on a rename of nothing. */
-export function compileForm(cmd: string, input: TObject, { fixed = {}, rename = {} }: FormOptions = {}): Form {
+export function compileForm(cmd: string, input: TObject, { fixed = {}, rename = {}, everyWhenAbsent = [] }: FormOptions = {}): Form {
+  for (const name of everyWhenAbsent)
+    if (!input.properties[name] || input.required?.includes(name))
+      throw new Error(`everyWhenAbsent names ${name}, which is no optional field`)
   for (const key of Object.keys(rename)) {
     const schema = input.properties[key.replace('~', '')]
     if (!schema) throw new Error(`rename names ${key}, which is not a field of the input`)
@@ -256,6 +262,7 @@ export function compileForm(cmd: string, input: TObject, { fixed = {}, rename = 
       for (const field of fields) {
         const value = input[field.name]
         if (value !== undefined) form += field.write(value)
+        else if (everyWhenAbsent.includes(field.name)) form += `&${field.params[0]!.wire}=all`
       }
       return form
     }
@@ -342,7 +349,8 @@ export function readParam(kind: ParamKind, text: string): unknown {
     case 'number':
       return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : undefined
     case 'boolean':
-      return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : undefined
+      // Python writes them with a capital.
+      return /^(?:true|1)$/i.test(text) ? true : /^(?:false|0)$/i.test(text) ? false : undefined
     case 'timestamp':
       return fromUpstreamTime(text)
     case 'date':
@@ -600,13 +608,16 @@ export function compileToWire(schema: TSchema, where = 'answer'): (value: unknow
         toWire: compileFieldToWire(field, `${where}.${name}`)
       }))
       const hidden = (marked(kind.schema, mark.hidden) as string[] | undefined) ?? []
-      return value => {
+      const write = (value: unknown): unknown => {
+        // The reverse of reading one object out of a list of one.
+        if (Array.isArray(value)) return value.map(write)
         const source = value as Record<string, unknown>
         const out: Record<string, unknown> = {}
         for (const { name, wire, toWire } of fields) if (source[name] !== undefined) out[wire] = toWire(source[name])
         for (const name of hidden) if (source[name] !== undefined) out[toSnake(name)] = source[name]
         return out
       }
+      return write
     }
     default:
       return value => value

@@ -6,10 +6,12 @@ import { applications, chosenApplications, deleteApplications, rules } from '../
 import type { Method } from './index.ts'
 
 const shortName = /^[a-z][a-z0-9-]{1,64}$/
+/** A rename takes a longer name. */
+const newShortName = /^[a-z][a-z0-9-]{1,79}$/
 const suffix = 'n1.voximplant.com'
 
 function checkName(account: AccountState, name: string, accountName: string, self?: Application): string {
-  if (!shortName.test(name)) refuse('INVALID_APPLICATION_NAME', 'applicationName')
+  if (!(self ? newShortName : shortName).test(name)) refuse('INVALID_APPLICATION_NAME', 'applicationName')
   const full = `${name}.${accountName}.${suffix}`
   if (applications.rows(account).some(row => row !== self && row.applicationName === full))
     refuse('APPLICATION_NAME_ISNT_UNIQUE', 'applicationName')

@@ -65,10 +65,10 @@ export const methods: Record<string, Method> = {
   },
 
   CheckAuthorizedAccountIP(params, account) {
-    const address = addressOf(params.need('authorizedIp', params.text('authorizedIp')), 'authorizedIp', 'INVALID_AUTHORIZED_IP')
+    const asked = networkOf(params.need('authorizedIp', params.text('authorizedIp')))
     const [closest] = entries
       .rows(account)
-      .filter(row => contains(networkOf(row.authorizedIp), address))
+      .filter(row => contains(networkOf(row.authorizedIp), asked))
       .sort((a, b) => networkOf(b.authorizedIp).prefix - networkOf(a.authorizedIp).prefix)
     return { result: closest?.allowed ?? false, authorizedIp: closest?.authorizedIp }
   },

@@ -297,9 +297,9 @@ export const methods: Record<string, Method> = {
     const within = tasksIn(account, list)
     const results = wanted.map(({ taskId, taskUuid, taskPriority }) => {
       const task = within.find(row => (taskId === undefined ? row.taskUuid === taskUuid : row.taskId === taskId))
-      if (!task) return { task_id: taskId, task_uuid: taskUuid, result: false, error_msg: 'The task is not found.' }
+      if (!task) return { taskId, taskUuid, result: false, errorMsg: 'The task is not found.' }
       task.taskPriority = taskPriority
-      return { task_id: task.taskId, task_uuid: task.taskUuid, result: true }
+      return { taskId: task.taskId, taskUuid: task.taskUuid, result: true }
     })
     return { results }
   },

@@ -48,7 +48,7 @@ export const methods: Record<string, Method> = {
       created: time,
       modified: time
     })
-    return { result: { secretId } }
+    return { result: [{ secretId }] }
   },
 
   GetSecrets(params, account) {
