@@ -39,7 +39,7 @@ export default fp(
     app.decorateRequest('actor')
     app.addHook('onRequest', noStore)
     app.addHook('onRequest', (request, _reply, next) =>
-      next(isSpelledOut(request.url, base) ? undefined : new Problem('not-found', 'Nothing is served at this address.'))
+      next(isSpelledOut(request.originalUrl, base) ? undefined : new Problem('not-found', 'Nothing is served at this address.'))
     )
     app.addHook('onRequest', (request, reply, next) => {
       const { authorization } = request.headers

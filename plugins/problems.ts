@@ -174,7 +174,7 @@ export default fp(
             app.limits.refuse(
               request,
               reply,
-              url.startsWith(`${base}${adminPath}/`) && !isSpelledOut(request.url, base)
+              url.startsWith(`${base}${adminPath}/`) && !isSpelledOut(request.originalUrl, base)
                 ? nothingHere
                 : new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
               next

@@ -139,7 +139,9 @@ export default fp(
             method: operation.endpoint.rpc,
             form,
             decode: operation.decode,
-            decodeRows: operation.decodeRows,
+            decodeRows: this.tenant.scopes.includes('secrets')
+              ? operation.decodeRows
+              : (operation.decodeRowsWithheld ?? operation.decodeRows),
             answers: operation.answers,
             partial: operation.partial,
             ownAccount: operation.class.ownAccount,

@@ -67,8 +67,9 @@ export interface Operation {
   withhold?: Withhold
   form: Form
   decode: Decode
-  /** For a list: how its rows are decoded. */
+  /** For a list: how its rows are decoded, and how for keys without the scope `secrets`. */
   decodeRows?: Decode
+  decodeRowsWithheld?: Decode
   /** Whether a call with this input is written to the audit log before it is made; undefined: never. */
   audits?: (input: Record<string, unknown>) => boolean
   /** Fields that mark an answer of the method, by the upstream's names. */
@@ -153,6 +154,8 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   const scopes = scopesOf(tag, facts, reply)
   const audits = auditsOf(facts, form, scopes)
   const withhold = compileWithhold(reply.body)
+  // An item that is looked for by its name is sent as it is found.
+  if (withhold && reply.kind === 'first') throw new Error('fields for keys with `secrets` are not withheld from single items')
   const bodyExample = exampleOfObject(Type.Object(upload ? {} : parts.body), tried, example)
   return {
     id,
@@ -166,9 +169,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
     ...(audits ? { audits } : {}),
     form,
     decode: compileAnswer(reply.answer, id),
-    ...(facts.safe && (reply.kind === 'page' || reply.kind === 'list')
-      ? { decodeRows: compileAnswer(reply.answer.properties.result!, `${id}.result`) }
-      : {}),
+    ...(facts.safe && (reply.kind === 'page' || reply.kind === 'list') ? decodersOfRows(reply, id) : {}),
     answers: Object.keys(reply.answer.properties).map(toSnake),
     partial: ['page', 'list', 'value'].includes(reply.kind),
     partOf,
@@ -346,6 +347,19 @@ export function toRoute(operation: Operation, { byId, finders, base, lookupTimeo
     }
   }
   return { method, url, schema, handler, config: { operation }, ...(method === 'DELETE' ? { preValidation: refuseBody } : {}) }
+}
+
+/** How the rows of a list are decoded: those of a long one are written as they come, so that what is withheld never gets into them. */
+function decodersOfRows({ answer, body }: Reply, id: string): Pick<Operation, 'decodeRows' | 'decodeRowsWithheld'> {
+  const decodeRows = compileAnswer(answer.properties.result!, `${id}.result`)
+  const withhold = compileWithhold((body as TObject).properties.items)
+  if (!withhold) return { decodeRows }
+  const decodeRowsWithheld: Decode = (raw, drift) => {
+    const rows = decodeRows(raw, drift)
+    withhold(rows)
+    return rows
+  }
+  return { decodeRows, decodeRowsWithheld }
 }
 
 const isLongList = (body: unknown): body is LongList => (body as LongList | undefined)?.items instanceof Rows

@@ -120,6 +120,22 @@ t.test('addresses of recordings, transcriptions and logs are answered to keys wi
   })
 })
 
+t.test('a long list, whose rows are written as they come, withholds the same addresses', async t => {
+  const rows = Array.from({ length: 20_000 }, (_, i) => ({ ...session, call_session_history_id: 7001 + i }))
+  const text = JSON.stringify({ result: rows, total_count: rows.length, count: rows.length, timezone: 'Etc/GMT' })
+  const stub = await startStub(t, ({ response }) => response.end(text))
+  const plain = await startService({ origin: stub.origin, scopes: ['history:read'] })
+  t.teardown(() => plain.close())
+  const answer = await plain.call('GET', '/call-sessions?withCalls=true&withRecords=true')
+  t.equal(answer.status, 200)
+  t.equal(answer.body.items.length, rows.length)
+  t.match(answer.body.items.at(-1), { callSessionHistoryId: 27_000, records: [{ recordId: 2, duration: 29 }] })
+  t.notOk(answer.text.includes('storage.example.com'))
+  const trusted = await startService({ origin: stub.origin, scopes: ['history:read', 'secrets'] })
+  t.teardown(() => trusted.close())
+  t.ok((await trusted.call('GET', '/call-sessions?withCalls=true&withRecords=true')).text.includes('storage.example.com'))
+})
+
 t.test('the file of a report, which may hold such addresses, needs `secrets`', async t => {
   const service = await startService({ demo: true, scopes: ['history-reports:write'] })
   t.teardown(() => service.close())
