@@ -36,7 +36,7 @@ async function measured(what: string, act: () => Promise<unknown>): Promise<void
 
 /** A million entries of 50 tenants, 2,000 actors and 40 actions, one in 1,000 of which failed, in pieces that a statement timeout allows. */
 async function fillAuditLog({ database }: Store): Promise<void> {
-  const piece = 50_000
+  const piece = 10_000
   const start = Date.now() - 1_000_000
   for (let from = 0; from < 1_000_000; from += piece) {
     const numbers = url

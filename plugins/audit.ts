@@ -85,7 +85,7 @@ export default fp(
     let deleted = 0
     const sweep = async () => {
       if (retentionDays === 0) return undefined
-      const before = new Date(Date.now() - retentionDays * dayMs)
+      const before = new Date(store.clock.now() - retentionDays * dayMs)
       try {
         const { rows, more } = await deleteEntries(store.database, before)
         deleted += rows
