@@ -24,14 +24,14 @@ const dayMs = 86_400_000
 export default fp(
   async (app: FastifyInstance, { retentionDays, maxEntriesPerDay }: AuditOptions) => {
     const { store } = app.tenants
-    const quota = entryQuota(store.database, maxEntriesPerDay)
+    const quota = entryQuota(store.database, store.clock, maxEntriesPerDay)
     /** Ends that are being written. */
     const settling = new Set<Promise<void>>()
 
     const begin = async (request: FastifyRequest, { id, endpoint, partOf }: Operation): Promise<string> => {
       const { keyId, tenantId } = request.tenant
       try {
-        if (!(await quota.allows(tenantId))) throw overQuota(maxEntriesPerDay)
+        if (!(await quota.allows(tenantId))) throw overQuota(maxEntriesPerDay, store.clock.now())
         const entry = await store.record({
           actor: { kind: 'key', id: keyId, address: request.callerAddress, requestId: String(request.id) },
           action: `call.${id}`,
@@ -91,7 +91,7 @@ export default fp(
         deleted += rows
         if (!more && deleted > 0) {
           const detail = { entries: deleted, before: before.toISOString() }
-          await writeEntry(store.database, { actor: { kind: 'service', id: 'sweep' }, action: 'audit.sweep', detail })
+          await writeEntry(store.database, store.clock, { actor: { kind: 'service', id: 'sweep' }, action: 'audit.sweep', detail })
           deleted = 0
         }
         return { more }
@@ -110,8 +110,8 @@ export default fp(
 )
 
 /** What cannot be written down is not done: the quota ends with the day. */
-function overQuota(max: number): Problem {
-  const retryAfter = Math.ceil((dayMs - (Date.now() % dayMs)) / 1000)
+function overQuota(max: number, now: number): Problem {
+  const retryAfter = Math.ceil((dayMs - (now % dayMs)) / 1000)
   return new Problem(
     'tenant-quota-exceeded',
     `The tenant has used up its quota of ${max} audit entries for today (UTC), so that the call was not made. Calls that are not audited go on.`,

@@ -80,7 +80,7 @@ export function administer({ database, vault, dataKeys, changes, feed, clock }: 
   const change = async <T>(act: (transaction: Transaction<Tables>) => Promise<Effect<T>>): Promise<T> => {
     const effect = await database.transaction().execute(async transaction => {
       const { result, entry, change } = await act(transaction)
-      if (entry) await writeEntry(transaction, { actor, ...entry })
+      if (entry) await writeEntry(transaction, clock, { actor, ...entry })
       if (change) await feed?.notify(transaction, change)
       return { result, change }
     })

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { parseInstant } from '../voximplant/rfc3339.ts'
+import type { Clock } from './clock.ts'
 import type { AuditEntry, AuditQuery, NewAuditEntry } from './model.ts'
 import { countUpTo, createQuota, type Quota } from './quota.ts'
 import { entryOf, type Tables } from './schema.ts'
@@ -31,9 +32,10 @@ function entryId(now: number): string {
 /** Writes an entry; its id. `database`: a transaction, where the entry belongs to one. */
 export async function writeEntry(
   database: Kysely<Tables>,
+  clock: Clock,
   { actor, action, tenantId, target, outcome = 'done', detail }: NewAuditEntry
 ): Promise<string> {
-  const now = Date.now()
+  const now = clock.now()
   const id = entryId(now)
   await database
     .insertInto('audit_log')
@@ -87,8 +89,8 @@ export async function readEntries(
 }
 
 /** A quota of entries per tenant and day (UTC); 0: none. */
-export const entryQuota = (database: Kysely<Tables>, max: number): Quota => {
-  const day = () => new Date().toISOString().slice(0, 10)
+export const entryQuota = (database: Kysely<Tables>, clock: Clock, max: number): Quota => {
+  const day = () => new Date(clock.now()).toISOString().slice(0, 10)
   return createQuota({
     max,
     period: day,

@@ -393,7 +393,7 @@ export function createIdempotency(
     },
 
     async sweep() {
-      const deadline = Date.now() + sweepBudgetMs
+      const deadline = performance.now() + sweepBudgetMs
       const expired = await removeOverdue('done', 'expires_at', deadline)
       const freed = await removeOverdue('started', 'lease_until', deadline)
       const unknown = await inBatches(async () => {
@@ -410,7 +410,7 @@ export function createIdempotency(
       const forgotten =
         unknownTtl === 0 ? { rows: 0, more: false } : await removeOverdue('unknown', 'lease_until', deadline, inFuture(-unknownTtl))
       if (forgotten.rows > 0)
-        await writeEntry(store.database, {
+        await writeEntry(store.database, store.clock, {
           actor: { kind: 'service', id: 'sweep' },
           action: 'idempotency.forget',
           detail: { records: forgotten.rows }
@@ -464,7 +464,7 @@ export function createIdempotency(
           .executeTakeFirst()
         if (numUpdatedRows !== 1n) return 'not-unknown'
         if (settlement.outcome === 'not-sent') await transaction.deleteFrom('idempotency').where('id', '=', id).execute()
-        await writeEntry(transaction as unknown as Kysely<StoreTables>, {
+        await writeEntry(transaction as unknown as Kysely<StoreTables>, store.clock, {
           actor,
           action: 'idempotency.settle',
           tenantId: row.tenant_id,

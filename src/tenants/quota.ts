@@ -50,7 +50,7 @@ export function createQuota({ max, count, period = () => '' }: QuotaOptions): Qu
         const counted = await count(tenantId)
         // What was added while it was counted may not be in the count.
         entry.count = counted + (entry.count - before)
-        entry.countedAt = Date.now()
+        entry.countedAt = performance.now()
       } finally {
         entry.counting = undefined
       }
@@ -69,7 +69,7 @@ export function createQuota({ max, count, period = () => '' }: QuotaOptions): Qu
         entries.set(tenantId, entry)
       }
       const counted = entry
-      const age = Date.now() - counted.countedAt
+      const age = performance.now() - counted.countedAt
       const full = counted.count >= max
       if (counted.countedAt === 0 || (full && age > maxAgeWhenFullMs)) return recount(tenantId, counted).then(() => counted.count < max)
       if (age > maxAgeMs) recount(tenantId, counted).catch(() => {})

@@ -54,7 +54,7 @@ class WriterQueue {
     const timer = setTimeout(() => {
       this.#waiting.delete(resolve)
       reject(Object.assign(new Error('database is locked'), { code: 'ERR_SQLITE_ERROR', errcode: busyCode }))
-    }, deadline - Date.now())
+    }, deadline - performance.now())
     this.#waiting.add(resolve)
     await promise
     clearTimeout(timer)
@@ -75,7 +75,7 @@ async function whenUnlocked(thread: SqliteThread, deadline: number, sql: string,
     try {
       return await thread.run(sql, parameters)
     } catch (error) {
-      if (errorCodeOf(error) !== busyCode || Date.now() >= deadline) throw error
+      if (errorCodeOf(error) !== busyCode || performance.now() >= deadline) throw error
     }
     await sleep(pauseMs * (0.5 + Math.random() / 2))
   }
@@ -105,7 +105,7 @@ class Connection implements DatabaseConnection {
 
   async #run(sql: string, parameters: readonly unknown[], reads: boolean): Promise<ThreadResult> {
     if (this.#transaction !== undefined) return this.#writer.run(sql, parameters, this.#transaction)
-    const deadline = Date.now() + this.#timeoutMs
+    const deadline = performance.now() + this.#timeoutMs
     // In memory there is one connection, which may be in somebody's transaction.
     if (reads && this.#reader !== this.#writer) return whenUnlocked(this.#reader, deadline, sql, parameters)
     await this.#queue.take(deadline)
@@ -118,7 +118,7 @@ class Connection implements DatabaseConnection {
 
   /** Immediate: a deferred transaction that turns out to write loses against another process's. */
   async begin(): Promise<void> {
-    const deadline = Date.now() + this.#timeoutMs
+    const deadline = performance.now() + this.#timeoutMs
     await this.#queue.take(deadline)
     try {
       await whenUnlocked(this.#writer, deadline, 'begin immediate')
@@ -163,7 +163,7 @@ class SqliteDriver implements Driver {
   async init(): Promise<void> {
     if (this.#path !== ':memory:') for (const suffix of ['', '-wal', '-shm']) makePrivate(this.#path + suffix, { create: suffix === '' })
     // The writer makes the file what it is before anybody reads it.
-    await whenUnlocked(this.#writer, Date.now() + lockTimeoutMs, 'select 1')
+    await whenUnlocked(this.#writer, performance.now() + lockTimeoutMs, 'select 1')
   }
 
   async acquireConnection(): Promise<Connection> {

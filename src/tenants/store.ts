@@ -144,7 +144,7 @@ const destroyRetired = (database: Kysely<Tables>, clock: Clock): Promise<number>
         .where('tenant_id', '=', tenantId)
         .where('version', '=', version)
         .execute()
-      await writeEntry(transaction, {
+      await writeEntry(transaction, clock, {
         actor: { kind: 'service', id: 'sweep' },
         action: 'credential.destroy',
         tenantId,
@@ -290,7 +290,7 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
       return rows.map(keyOf)
     },
     auditLog: query => readEntries(database, query),
-    record: entry => writeEntry(database, entry),
+    record: entry => writeEntry(database, clock, entry),
     settleAudit: (id, outcome, detail) => settleEntry(database, id, outcome, detail),
     async seal(tenantId, plain, place) {
       return seal(await dataKeyOf(tenantId), 'secret', plain, ['secret', tenantId, ...place])

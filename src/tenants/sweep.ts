@@ -15,13 +15,13 @@ export interface Swept {
 }
 
 /** Runs batches until one is not full or the deadline has passed. Between two it pauses as long as the last one took. */
-export async function inBatches(step: () => Promise<number>, deadline: number = Date.now() + sweepBudgetMs): Promise<Swept> {
+export async function inBatches(step: () => Promise<number>, deadline: number = performance.now() + sweepBudgetMs): Promise<Swept> {
   for (let rows = 0; ; ) {
     const before = performance.now()
     const changed = await step()
     rows += changed
     if (changed < batchSize) return { rows, more: false }
-    if (Date.now() >= deadline) return { rows, more: true }
+    if (performance.now() >= deadline) return { rows, more: true }
     await sleep(performance.now() - before)
   }
 }

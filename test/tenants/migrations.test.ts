@@ -43,7 +43,15 @@ onEveryDatabase(t, 'keys that were rotated before have one lineage afterwards, a
   ] as const)
     await before
       .insertInto('api_keys')
-      .values({ key_id, rotated_to, tenant_id: 'acme', name: key_id, hash: '', scopes: '[]', created_at: at } as unknown as Tables['api_keys'])
+      .values({
+        key_id,
+        rotated_to,
+        tenant_id: 'acme',
+        name: key_id,
+        hash: '',
+        scopes: '[]',
+        created_at: at
+      } as unknown as Tables['api_keys'])
       .execute()
   await before.destroy()
 
