@@ -183,7 +183,7 @@ t.test('a problem that quotes the upstream is cut', async t => {
   )
   const other = await startService({ origin: loud.origin })
   t.teardown(() => other.close())
-  const { status, text, body } = await other.call('POST', '/applications', { applicationName: 'a' })
+  const { status, text, body } = await other.call('POST', '/applications', { applicationName: 'app-one' })
   t.ok(status >= 400)
   t.ok(Buffer.byteLength(text) <= maxProblemBytes, `${Buffer.byteLength(text)} bytes`)
   t.match(body.detail, / \.\.\.$/)
