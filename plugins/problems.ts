@@ -1,6 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { adminPath, isSpelledOut } from '../src/admin/spelling.ts'
 import { hostProblem, namesHost } from '../src/malformed-request.ts'
 import { Problem, type ProblemType, problemTypes } from '../src/problem.ts'
 import { problemBody } from '../src/problem-body.ts'
@@ -16,7 +15,6 @@ const frameworkErrors: Record<string, [ProblemType, string]> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['payload-too-large', 'The body is larger than this endpoint takes.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'This content type is not taken here; send application/json.'],
   FST_ERR_CTP_INVALID_JSON_BODY: ['malformed-body', 'The body is not valid JSON.'],
-  FST_ERR_CTP_EMPTY_JSON_BODY: ['malformed-body', 'The content type is application/json, but the body is empty.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['malformed-body', 'The body is not as long as Content-Length says.'],
   FST_ERR_HANDLER_TIMEOUT: ['service-unavailable', 'The request took too long.']
 }
@@ -103,8 +101,6 @@ const isEncoded = (text: string): boolean => {
   }
 }
 
-const verbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-
 const page = (slug: string, base: string): string => {
   const kind = problemTypes[slug as ProblemType]
   const plain = (text: string) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;')
@@ -151,39 +147,6 @@ export default fp(
     })
     app.setNotFoundHandler((request, reply) => sendProblem(nothingHere, request, reply, base))
 
-    // An address that exists with other verbs is a 405: each gets a route for the verbs it lacks.
-    const served = new Map<string, Set<string>>()
-    app.addHook('onRoute', ({ url, method, config }) => {
-      if ((config && 'refuses' in config) || url.startsWith(`${base}/docs`)) return
-      const methods = served.get(url) ?? new Set<string>()
-      for (const verb of [method].flat()) methods.add(verb)
-      served.set(url, methods)
-    })
-    app.decorate('refuseOtherVerbs', (prefix: string) => {
-      for (const [url, methods] of served) {
-        if (!url.startsWith(prefix)) continue
-        const lacking = verbs.filter(verb => !methods.has(verb) && !(verb === 'HEAD' && methods.has('GET')))
-        if (lacking.length === 0 || url.includes('*')) continue
-        const allow = [...methods].sort().join(', ')
-        app.route({
-          method: [...lacking],
-          url,
-          schema: { hide: true },
-          config: { refuses: true },
-          onRequest: (request, reply, next) =>
-            app.limits.refuse(
-              request,
-              reply,
-              url.startsWith(`${base}${adminPath}/`) && !isSpelledOut(request.originalUrl, base)
-                ? nothingHere
-                : new Problem('method-not-allowed', `${request.method} is not allowed here; allowed: ${allow}.`, { headers: { allow } }),
-              next
-            ),
-          handler: () => {}
-        })
-      }
-    })
-
     const html = { schema: { hide: true } }
     app.get(`${base}/problems`, html, (_, reply) => {
       const rows = Object.entries(problemTypes).map(
@@ -202,14 +165,3 @@ export default fp(
   },
   { name: 'problems', dependencies: ['limits'] }
 )
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** Gives every address under a prefix a 405 for the verbs it lacks; call it after the last route. */
-    refuseOtherVerbs(prefix: string): void
-  }
-  interface FastifyContextConfig {
-    /** A route that only says 405. */
-    refuses?: true
-  }
-}

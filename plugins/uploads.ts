@@ -32,8 +32,11 @@ type Read = (request: FastifyRequest, plan: UploadPlan, limit: number) => Upload
  * a scope of its own, so that all other routes refuse these content types.
  */
 export default async function uploads(app: FastifyInstance, { operations, base, limit }: UploadsOptions): Promise<void> {
+  const fileFields = new Set(operations.map(operation => operation.upload!.field))
   await app.register(multipart, {
     throwFileSizeLimit: false,
+    // The clients of some languages send a file without a file name.
+    isPartAFile: (name, type, fileName) => fileName !== undefined || type === 'application/octet-stream' || fileFields.has(name ?? ''),
     limits: { fileSize: limit, fieldNameSize: 255, fieldSize: maxField, fields: maxFields, files: 2, parts: maxFields + 2, headerPairs: 20 }
   })
   for (const type of new Set(operations.map(operation => operation.upload!.declared.type)))
@@ -181,6 +184,8 @@ const readParts: Read = async (request, plan, limit) => {
     else if (isFile) wrong.push(inBody(name, 'must be text, not a file'))
     else if (Object.hasOwn(texts, name)) wrong.push(inBody(name, 'is there twice'))
     else if (part.valueTruncated) wrong.push(inBody(name, `must have ${maxField} bytes at most`))
+    // What the parser puts for bytes that are no characters.
+    else if (String(part.value).includes('\ufffd')) wrong.push(inBody(name, 'must be UTF-8, or in the charset that the part declares'))
     else texts[name] = part.value
   }
 

@@ -28,9 +28,13 @@ export default {
     description: 'The rates the upstream bills with, now or on a day.',
     tag,
     input: strict({
-      currency: list(listItem({ pattern: '^[A-Z]{3}$', maxLength: 3 }), 'The currencies asked for (ISO 4217, or `RUR`).', {
-        examples: [['USD', 'EUR']]
-      }),
+      currency: list(
+        listItem({ pattern: '^[A-Z]{3}$', maxLength: 3, expects: 'a currency code of three capital letters (ISO 4217), such as USD' }),
+        'The currencies asked for (ISO 4217, or `RUR`).',
+        {
+          examples: [['USD', 'EUR']]
+        }
+      ),
       date: maybe(day('The day whose rates are asked for; today without it.'))
     }),
     reply: value(ref(CurrencyRates))

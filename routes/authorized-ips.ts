@@ -1,10 +1,10 @@
 import { AddressOrNetwork, AuthorizedIp, AuthorizedIpDescription } from '../schemas/authorized-ip.ts'
-import { flag, integer, maybe, paging, ref, strict, text } from '../schemas/common.ts'
+import { flag, integer, ipv4, maybe, paging, ref, strict, text } from '../schemas/common.ts'
 import { endpoint } from '../src/endpoint.ts'
 import { created, fields, page } from '../src/reply.ts'
 
 const tag = 'Authorized IPs'
-const address = { format: 'ipv4', examples: ['192.0.2.7'] }
+const address = { ...ipv4, examples: ['192.0.2.7'] }
 
 export default {
   createAuthorizedIp: endpoint({

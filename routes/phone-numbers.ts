@@ -43,9 +43,13 @@ export default {
       ),
       phoneTemplate: maybe(text('Only numbers that begin with these digits.', { minLength: 1, maxLength: 50, examples: ['1415'] })),
       countryCode: maybe(
-        list(listItem({ pattern: '^[A-Za-z]{2}$', maxLength: 2 }), 'Only numbers of these countries (ISO 3166-1 alpha-2).', {
-          examples: [['US', 'DE']]
-        })
+        list(
+          listItem({ pattern: '^[A-Za-z]{2}$', maxLength: 2, expects: 'a country code of two letters (ISO 3166-1), such as US' }),
+          'Only numbers of these countries (ISO 3166-1 alpha-2).',
+          {
+            examples: [['US', 'DE']]
+          }
+        )
       ),
       phoneCategoryName: maybe(name('Only numbers of this category, such as `GEOGRAPHIC`.', { examples: ['GEOGRAPHIC'] })),
       phoneRegionName: maybe(list(listItem(), 'Only numbers of these regions, by name.', { examples: [['California']] })),

@@ -37,7 +37,12 @@ export default {
       statusCode: maybe(
         text(
           'Only registrations whose last SIP status is one of these: codes, and ranges of codes with a colon, separated by semicolons.',
-          { pattern: '^[0-9]{3}(?::[0-9]{3})?(?:;[0-9]{3}(?::[0-9]{3})?)*$', maxLength: 255, examples: ['403;500:599'] }
+          {
+            pattern: '^[0-9]{3}(?::[0-9]{3})?(?:;[0-9]{3}(?::[0-9]{3})?)*$',
+            maxLength: 255,
+            expects: 'SIP status codes, or ranges with a colon, separated by semicolons, such as 403;500:599',
+            examples: ['403;500:599']
+          }
         )
       ),
       ...paging

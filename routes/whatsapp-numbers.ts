@@ -13,7 +13,13 @@ export default {
     tag,
     input: strict({
       wabPhoneNumber: maybe(text('Only this number.', { minLength: 1, examples: ['14155550100'] })),
-      countryCode: maybe(text('Only numbers of this country (ISO 3166-1 alpha-2).', { pattern: '^[A-Za-z]{2}$', examples: ['US'] })),
+      countryCode: maybe(
+        text('Only numbers of this country (ISO 3166-1 alpha-2).', {
+          pattern: '^[A-Za-z]{2}$',
+          expects: 'a country code of two letters (ISO 3166-1), such as US',
+          examples: ['US']
+        })
+      ),
       applicationId: maybe(idOrName('Only numbers that this application serves', 'support')),
       ...paging
     }),
@@ -25,7 +31,11 @@ export default {
     summary: 'Get a WhatsApp number',
     tag,
     input: strict({
-      wabPhoneNumber: text('The phone number: digits only, country code first.', { pattern: '^[0-9]{1,20}$', examples: ['14155550100'] })
+      wabPhoneNumber: text('The phone number: digits only, country code first.', {
+        pattern: '^[0-9]{1,20}$',
+        expects: '1 to 20 digits with the country code, without a plus sign',
+        examples: ['14155550100']
+      })
     }),
     reply: first(ref(WhatsappNumber), 'wabPhoneNumber')
   })

@@ -1,7 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { encodingNames, encodingPattern, maxCells, maxColumns } from '../src/csv.ts'
 import { mark } from '../src/voximplant/wire.ts'
-import { decimal, flag, formattedName, id, integer, maybe, oneOf, strict, text, timestamp, unixTime } from './common.ts'
+import { decimal, flag, formattedName, id, integer, ipv4, maybe, oneOf, strict, text, timestamp, unixTime } from './common.ts'
+
+const taskUuidForm = '1 to 40 letters, digits, hyphens and colons'
 
 export const CallListName = formattedName(
   'The name of the call list.',
@@ -30,7 +32,7 @@ export const ServerLocation = text('Where the server stands that calls; one of t
   examples: ['us_east']
 })
 export const CallListIpAddress = text('An IPv4 address near those who are called, by which the nearest server is found.', {
-  format: 'ipv4',
+  ...ipv4,
   examples: ['192.0.2.7']
 })
 export const TaskPriorityStrategy = oneOf(
@@ -109,6 +111,7 @@ export const CallListTasks = Type.Array(
       __start_at: timestamp('From when on the task may be called.'),
       __task_uuid: text('Your own id of the task: up to 40 letters, digits, hyphens and colons.', {
         pattern: '^[A-Za-z0-9:-]{1,40}$',
+        expects: taskUuidForm,
         examples: ['order-4711']
       })
     },
@@ -147,6 +150,7 @@ export type CallList = Static<typeof CallList>
 /** A task's UUID, as the column `__task_uuid` of a call list gives it. */
 export const TaskUuid = text('The UUID given to the task: up to 40 letters, digits, hyphens and colons.', {
   pattern: '^[A-Za-z0-9:-]{1,40}$',
+  expects: taskUuidForm,
   examples: ['order-4711']
 })
 

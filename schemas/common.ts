@@ -74,8 +74,8 @@ export const list = <T extends TSchema>(item: T, description: string, { examples
   Type.Array(item, { minItems: 1, maxItems: max, uniqueItems: true, description, ...(examples.length ? { examples } : {}) })
 
 /** An item of a text list. */
-export const listItem = (options: { maxLength?: number; pattern?: string } = {}) =>
-  Type.String({ minLength: 1, maxLength: 255, pattern: `^${listable}$`, ...options, [mark.expects]: `text ${nameRule}` })
+export const listItem = ({ expects = `text ${nameRule}`, ...options }: { maxLength?: number; pattern?: string; expects?: string } = {}) =>
+  Type.String({ minLength: 1, maxLength: 255, pattern: `^${listable}$`, ...options, [mark.expects]: expects })
 
 /** A name of something: text that can stand in the upstream's lists. */
 export const name = (
@@ -100,11 +100,17 @@ export const formattedName = (description: string, pattern: string, words: strin
     [mark.expects]: `${words.replace(/\.$/, '').toLowerCase()}; not \`all\` or \`any\``
   })
 
-/** Free text. `writeOnly`: a secret, which is never answered, logged or repeated in a message. */
+/** Text. `writeOnly`: a secret, which is never answered, logged or repeated in a message. `expects`: the form of the text, in words. */
 export const text = (
   description: string,
-  options: { maxLength?: number; minLength?: number; pattern?: string; format?: string; writeOnly?: true } & Options = {}
-) => Type.String({ ...options, description })
+  {
+    expects,
+    ...options
+  }: { maxLength?: number; minLength?: number; pattern?: string; format?: string; writeOnly?: true; expects?: string } & Options = {}
+) => Type.String({ ...options, description, ...(expects ? { [mark.expects]: expects } : {}) })
+
+/** The format of a single IPv4 address. */
+export const ipv4 = { format: 'ipv4', expects: 'an IPv4 address, such as 192.0.2.7' } as const
 
 /** true or false. */
 export const flag = (description: string, options: Options = {}) => Type.Boolean({ examples: [true], ...options, description })

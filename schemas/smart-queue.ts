@@ -19,7 +19,13 @@ export const CallTaskSelection = taskStrategy('Which waiting call is served firs
 export const ImTaskSelection = taskStrategy('Which waiting chat is served first (as for calls, when it is not given)')
 export const FallbackAgentSelection = text(
   'Which agent a task goes to when no suitable one can be waited for: an agent selection strategy. The upstream takes it and makes no use of it so far.',
-  { minLength: 1, maxLength: 64, pattern: '^[A-Z_]+$', examples: ['MAX_WAITING_TIME'] }
+  {
+    minLength: 1,
+    maxLength: 64,
+    pattern: '^[A-Z_]+$',
+    expects: 'a strategy in capital letters, such as MAX_WAITING_TIME',
+    examples: ['MAX_WAITING_TIME']
+  }
 )
 export const SmartQueuePriority = integer('The priority of the queue: 1 to 100.', { minimum: 1, maximum: 100, examples: [1] })
 export const HoldCallsIfInactiveAgents = flag(
@@ -367,6 +373,7 @@ export const SmartQueueGroupBy = oneOf(
 export const SmartQueueInterval = (otherwise: string) =>
   text(`The length of the periods the values are given for: years-months-days hours:minutes:seconds. Without it, ${otherwise}.`, {
     pattern: '^\\d{1,4}-\\d{1,2}-\\d{1,2} \\d{1,2}:\\d{1,2}:\\d{1,2}$',
+    expects: 'years-months-days hours:minutes:seconds, such as 0-0-0 0:30:0 for half an hour',
     examples: ['0-0-0 0:30:0']
   })
 

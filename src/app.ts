@@ -6,6 +6,7 @@ import adminAuth from '../plugins/admin-auth.ts'
 import arrival from '../plugins/arrival.ts'
 import audit from '../plugins/audit.ts'
 import auth from '../plugins/auth.ts'
+import bodies from '../plugins/bodies.ts'
 import callerAddress from '../plugins/caller-address.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
@@ -13,6 +14,7 @@ import idempotency from '../plugins/idempotency.ts'
 import journey from '../plugins/journey.ts'
 import limits from '../plugins/limits.ts'
 import metrics from '../plugins/metrics.ts'
+import otherMethods from '../plugins/other-methods.ts'
 import pageHeaders from '../plugins/page-headers.ts'
 import problems, { problemOf, sendProblem } from '../plugins/problems.ts'
 import refusals from '../plugins/refusals.ts'
@@ -27,7 +29,7 @@ import { adminRoutes, adminTag } from '../routes/tenants.ts'
 import { adminNouns, nouns } from '../schemas/index.ts'
 import { administrator, clientOptions } from './admin/main.ts'
 import type { AdminToken } from './admin/tokens.ts'
-import { type Config, trustedProxies } from './config.ts'
+import { type Config, corsOrigins, trustedProxies } from './config.ts'
 import { routeContext, toRoute } from './endpoint.ts'
 import { replayedHeader } from './idempotency.ts'
 import { logging } from './logging.ts'
@@ -52,6 +54,25 @@ export interface AppOptions {
   logger?: FastifyServerOptions['logger']
 }
 
+/** Headers of responses that pages of other origins may read. */
+const exposedHeaders = [
+  'allow',
+  'content-disposition',
+  'etag',
+  'link',
+  'location',
+  'ratelimit',
+  'ratelimit-policy',
+  'retry-after',
+  'server-timing',
+  'www-authenticate',
+  'x-request-id',
+  replayedHeader
+]
+
+/** The largest head of a request, in bytes: the longest list of ids that an operation takes has 41 KB. */
+const maxHeaderSize = 65_536
+
 /** A server with what every answer of ours has, and as yet no routes but those of its documents. */
 async function createServer(
   { config, logger }: AppOptions,
@@ -59,13 +80,15 @@ async function createServer(
 ): Promise<FastifyInstance> {
   const base = config.BASE_PATH
   const trusts = trustedProxies(config)
+  const origins = corsOrigins(config)
   const app: FastifyInstance = Fastify({
     ...logging(config.LOG_LEVEL, logger),
     bodyLimit: config.BODY_LIMIT,
     // The server knows one deadline only: the longest. `arrival` sees to the shorter one.
     requestTimeout: Math.max(config.REQUEST_TIMEOUT, config.UPLOAD_TIMEOUT),
     // A request without a host is refused by `problems`, with a document.
-    http: { headersTimeout: config.REQUEST_TIMEOUT, requireHostHeader: false },
+    // As many ids as one call may name fit into the query.
+    http: { headersTimeout: config.REQUEST_TIMEOUT, requireHostHeader: false, maxHeaderSize },
     rewriteUrl: originForm,
     trustProxy: trusts,
     // Whatever comes before the last connection has ended is answered.
@@ -73,6 +96,10 @@ async function createServer(
     routerOptions: { maxParamLength: 600, ignoreTrailingSlash: false },
     frameworkErrors: (error, request, reply) => {
       request.callerAddress = app.callerAddressOf(request.raw)
+      // No hook has run: a page could not read the problem otherwise.
+      const { origin } = request.headers
+      if (origin !== undefined && (origins.includes(origin) || origins.includes('*')))
+        reply.headers({ 'access-control-allow-origin': origin, 'access-control-expose-headers': exposedHeaders.join(', '), vary: 'Origin' })
       app.limits.refuse(request, reply, problemOf(error), problem => sendProblem(problem, request, reply, base))
     },
     clientErrorHandler: (error, socket) => respondToClientError(error, socket, randomUUID(), base)
@@ -91,6 +118,7 @@ async function createServer(
     timeoutMs: config.RESPONSE_TIMEOUT
   })
   await app.register(arrival, { timeout: config.REQUEST_TIMEOUT })
+  await app.register(bodies)
   await app.register(pageHeaders)
   await app.register(limits, {
     key: { perSecond: config.KEY_RATE, burst: config.KEY_BURST },
@@ -101,11 +129,16 @@ async function createServer(
     redis: config.REDIS_URL && described.tags !== adminTags ? { url: config.REDIS_URL, timeout: config.REDIS_TIMEOUT } : undefined
   })
   // Before problems, which refuse what is not served: pages read those responses too.
-  if (config.CORS_ORIGINS)
+  if (origins.length > 0)
     await app.register(cors, {
-      origin: config.CORS_ORIGINS.split(',').map(item => item.trim()),
-      exposedHeaders: ['link', 'location', 'retry-after', 'ratelimit', 'ratelimit-policy', replayedHeader]
+      origin: origins.includes('*') ? '*' : origins,
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      exposedHeaders,
+      // OPTIONS that is no preflight is answered like any other.
+      strictPreflight: false,
+      maxAge: 600
     })
+  await app.register(otherMethods, { base })
   await app.register(problems, { base })
   if (config.DOCS) await app.register(docs, { base, version, tags: described.tags, remember: config.NODE_ENV !== 'production' })
   return app
@@ -179,7 +212,7 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
     { prefix: base }
   )
   if (withAdmin) await registerAdmin(app, options)
-  app.refuseOtherVerbs(base)
+  app.refuseOtherMethods(base)
   return app
 }
 
@@ -187,6 +220,6 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
 export async function buildAdmin(options: AppOptions): Promise<FastifyInstance> {
   const app = await createServer(options, { nouns: adminNouns, tags: adminTags })
   await registerAdmin(app, options)
-  app.refuseOtherVerbs(options.config.BASE_PATH)
+  app.refuseOtherMethods(options.config.BASE_PATH)
   return app
 }

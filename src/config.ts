@@ -51,7 +51,8 @@ export const settings = Type.Object({
   }),
   CORS_ORIGINS: Type.String({
     default: '',
-    description: 'Origins of web pages that may call the service, comma-separated; none by default'
+    description:
+      'Origins of web pages that may call the service, comma-separated, such as `https://app.example.com`; `*` for every one, none by default'
   }),
   DOCS: Type.Boolean({ default: true, description: 'Whether `/docs` and `/openapi.json` are served' }),
   DATA_DIR: Type.String({
@@ -302,6 +303,9 @@ export class ConfigError extends Error {
   }
 }
 
+/** Whether a text is an origin as browsers send it: `scheme://host[:port]`. */
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text
+
 /** Whether a URL is plain http to another machine. */
 function isOpen(url: string): boolean {
   if (!url.startsWith('http://') || !URL.canParse(url)) return false
@@ -354,9 +358,18 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   if (given.TRANSIT_ADDRESS && !given.TRANSIT_TOKEN && !given.TRANSIT_TOKEN_FILE)
     problems.push('TRANSIT_TOKEN or TRANSIT_TOKEN_FILE is required with TRANSIT_ADDRESS')
   if (given.TRANSIT_TOKEN && given.TRANSIT_TOKEN_FILE) problems.push('TRANSIT_TOKEN and TRANSIT_TOKEN_FILE are both set: give one')
+  for (const origin of corsOrigins({ CORS_ORIGINS: given.CORS_ORIGINS ?? '' }))
+    if (origin !== '*' && !isOrigin(origin))
+      problems.push(`CORS_ORIGINS: \`${origin}\` is not an origin: a scheme and a host, such as https://app.example.com, without a path`)
   if (problems.length > 0 || !config) throw new ConfigError(problems)
   return Object.freeze({ ...config, VOXIMPLANT_API: config.VOXIMPLANT_API || 'sandbox' })
 }
+
+/** The origins of pages that may call the service: scheme and authority each, or `*`. */
+export const corsOrigins = ({ CORS_ORIGINS }: Pick<Config, 'CORS_ORIGINS'>): string[] =>
+  CORS_ORIGINS.split(',')
+    .map(origin => origin.trim())
+    .filter(origin => origin !== '')
 
 /** TRUST_PROXY as a question for each hop of a request; false when no header is believed. */
 export function trustedProxies({ TRUST_PROXY }: Config): TrustsHop | false {

@@ -28,7 +28,7 @@ export const hostProblem = (): Problem => new Problem('malformed-request', 'The 
 const refused: Record<string, () => [statusText: string, problem: Problem]> = {
   HPE_HEADER_OVERFLOW: () => [
     'Request Header Fields Too Large',
-    new Problem('headers-too-large', 'The headers are larger than is taken: 16 KiB together.')
+    new Problem('headers-too-large', 'The headers are larger than is taken: 64 KiB together.')
   ],
   ERR_HTTP_REQUEST_TIMEOUT: () => ['Request Timeout', new Problem('request-timeout', 'The request did not come in time.')]
 }

@@ -122,6 +122,11 @@ export const problemTypes = {
     'The method is not allowed here',
     'The address exists, but not with this verb. The `Allow` header lists the verbs that work.'
   ),
+  'not-acceptable': caller(
+    406,
+    'The accepted types are not available',
+    'The `Accept` header excludes `application/json`, which is all that this address has. Send `Accept: application/json`, or leave the header out.'
+  ),
   'request-timeout': caller(
     408,
     'The request came too slowly',

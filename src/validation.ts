@@ -29,6 +29,7 @@ export function compileCheck(schema: TSchema, part: Part, texts = part === 'path
     if (part === 'path' && Object.values(data as object).includes(''))
       return { error: new Problem('not-found', 'Nothing is served at this address.') }
     const value = read ? read(data as Record<string, unknown>) : optional && (data === undefined || data === null) ? {} : data
+    if (part === 'body' && value === undefined) return { error: invalid([{ in: part, pointer: '', detail: 'is required: a JSON object' }]) }
     if (!validate(value)) return { error: invalid(violationsOf(value)) }
     const fault = isOpen ? faultOfAny(value) : undefined
     return fault ? { error: invalid([{ in: part, ...fault }]) } : { value }
@@ -80,7 +81,7 @@ type ReadText = (text: unknown) => unknown
 
 /** Text that is not what the schema asks for stays text, so that the validator names it. */
 function textReader(schema: TSchema): ReadText | undefined {
-  if (schema.contentMediaType === 'application/json') return readJson
+  if (schema.contentMediaType === 'application/json') return jsonReader(schema)
   if (schema.anyOf) {
     const readers = (schema.anyOf as TSchema[]).map(textReader)
     if (schema.anyOf[0].type === 'array') return readers[0]
@@ -105,13 +106,20 @@ function textReader(schema: TSchema): ReadText | undefined {
   return undefined
 }
 
-const readJson: ReadText = text => {
-  // A field given twice comes as a list of texts, which would pass for a list of JSON: as one text it does not.
-  if (typeof text !== 'string') return String(text)
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
+/** JSON text; of a list also its items, each as a parameter of its own: plain text where the items are text, JSON where they are not. */
+function jsonReader({ type, items }: TSchema): ReadText {
+  const parse = (text: unknown): unknown => {
+    try {
+      return JSON.parse(text as string)
+    } catch {
+      return text
+    }
+  }
+  if (type !== 'array') return text => (typeof text === 'string' ? parse(text) : String(text))
+  const readItem = items.type === 'string' ? (text: unknown) => text : parse
+  return value => {
+    if (Array.isArray(value)) return value.map(readItem)
+    return typeof value === 'string' && value.trimStart().startsWith('[') ? parse(value) : [readItem(value)]
   }
 }
 

@@ -150,10 +150,46 @@ function wordsFor({ keyword, params, parentSchema, message, data }: ErrorObject,
     case 'enum':
       return `must be one of ${params.allowedValues.join(', ')}`
     case 'type':
-      if (data === null) return `must not be null; leave the field out, or send ${expects ?? `a value of type ${params.type}`}`
+      if (data === null) return `must not be null; leave the field out, or send ${expects ?? typeNames[params.type] ?? 'a value'}`
       if (typeof data === 'number' && !Number.isFinite(data)) return tooLarge
   }
-  return typeof expects === 'string' ? `must be ${expects}` : (message ?? 'is not valid')
+  if (typeof expects === 'string') return `must be ${expects}`
+  return words[keyword]?.(params) ?? message ?? 'is not valid'
+}
+
+/** What a JSON Schema type is called in a message. */
+const typeNames: Readonly<Record<string, string>> = {
+  string: 'text',
+  integer: 'a whole number',
+  number: 'a number',
+  boolean: '`true` or `false`',
+  array: 'a list',
+  object: 'an object',
+  null: 'null'
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`
+
+/** A keyword of JSON Schema -> what a value must be, where the schema has no words of its own. */
+const words: Readonly<Record<string, (params: ErrorObject['params']) => string>> = {
+  type: ({ type }) =>
+    `must be ${[type]
+      .flat()
+      .map(name => typeNames[name] ?? name)
+      .join(' or ')}`,
+  minimum: ({ limit }) => `must be ${limit} or more`,
+  maximum: ({ limit }) => `must be ${limit} or less`,
+  exclusiveMinimum: ({ limit }) => `must be more than ${limit}`,
+  exclusiveMaximum: ({ limit }) => `must be less than ${limit}`,
+  minLength: ({ limit }) => `must have ${count(limit, 'character')} or more`,
+  maxLength: ({ limit }) => `must have ${count(limit, 'character')} or fewer`,
+  minItems: ({ limit }) => `must have ${count(limit, 'item')} or more`,
+  maxItems: ({ limit }) => `must have ${count(limit, 'item')} or fewer`,
+  maxProperties: ({ limit }) => `must have ${count(limit, 'field')} or fewer`,
+  uniqueItems: () => 'must not have the same item twice',
+  format: ({ format }) => `must be of the format ${format}`,
+  pattern: () => 'is not of the form that the description of the field gives',
+  anyOf: () => 'is none of the kinds of value that the field takes'
 }
 
 const tooLarge = 'is a number beyond 1.8e308, which no reader of JSON can hold'
