@@ -29,7 +29,8 @@ export function compileCheck(schema: TSchema, part: Part, texts = part === 'path
     if (part === 'path' && Object.values(data as object).includes(''))
       return { error: new Problem('not-found', 'Nothing is served at this address.') }
     const value = read ? read(data as Record<string, unknown>) : optional && (data === undefined || data === null) ? {} : data
-    if (part === 'body' && value === undefined) return { error: invalid([{ in: part, pointer: '', detail: 'is required: a JSON object' }]) }
+    if (part === 'body' && (value === undefined || value === null))
+      return { error: invalid([{ in: part, pointer: '', detail: 'is required: a JSON object' }]) }
     if (!validate(value)) return { error: invalid(violationsOf(value)) }
     const fault = isOpen ? faultOfAny(value) : undefined
     return fault ? { error: invalid([{ in: part, ...fault }]) } : { value }
