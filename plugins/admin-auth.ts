@@ -38,9 +38,10 @@ export default fp(
 
     app.decorateRequest('actor')
     app.addHook('onRequest', noStore)
-    app.addHook('onRequest', (request, _reply, next) =>
-      next(isSpelledOut(request.originalUrl, base) ? undefined : new Problem('not-found', 'Nothing is served at this address.'))
-    )
+    app.addHook('onRequest', (request, reply, next) => {
+      if (isSpelledOut(request.originalUrl, base)) return next()
+      app.limits.refuse(request, reply, new Problem('not-found', 'Nothing is served at this address.'), next)
+    })
     app.addHook('onRequest', (request, reply, next) => {
       const { authorization } = request.headers
       const source = subnetOf(request.callerAddress)

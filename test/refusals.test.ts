@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { createKey } from '../src/tenants/keys.ts'
 import { allScopes, type Service, type ServiceOptions, startService, tester } from './support.ts'
@@ -55,7 +56,9 @@ async function flood(service: Service, sent: (i: number) => Sent) {
 }
 
 t.test('every kind of refusal is turned away beyond the limits', async t => {
-  const service = await start(t, { env: { METRICS_TOKEN: 'a-token-for-the-scraper', ADMIN_TOKEN: '' } })
+  const service = await start(t, {
+    env: { METRICS_TOKEN: 'a-token-for-the-scraper', ADMIN_TOKEN: `ops:${randomBytes(32).toString('base64url')}` }
+  })
   const by = service.store.by(tester)
   const make = async (options: object) => (await by.createKey('tenant-1', { name: 'refused', scopes: allScopes, ...options })).key
   const revoked = await make({})
@@ -79,7 +82,9 @@ t.test('every kind of refusal is turned away beyond the limits', async t => {
       'not-found',
       { method: 'POST', url: '/nowhere', headers: { 'content-type': 'application/json' }, payload: '{' }
     ],
-    'metrics without their token': ['authentication-required', { url: '/metrics' }]
+    'metrics without their token': ['authentication-required', { url: '/metrics' }],
+    'the admin API without a token': ['admin-token-required', { url: '/admin/tenants' }],
+    'the admin API under another spelling': ['not-found', { url: '/%61dmin/tenants' }]
   }
   let host = 10
   for (const [name, [expected, request]] of Object.entries(floods)) {
