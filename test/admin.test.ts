@@ -471,7 +471,8 @@ t.test('what is described is what is served', async t => {
   t.equal(administration.length, 19)
   for (const { tags, security, responses, summary } of administration) {
     t.same([tags, security], [['Administration'], [{ adminToken: [] }]], summary)
-    for (const status of ['400', '401', '429', '500', '503']) t.ok(status in responses)
+    t.ok('400' in responses, 'what is particular')
+    t.match((responses as Record<string, { description?: string; $ref?: string }>).default, { $ref: /.+/ }, 'what any operation can end in')
   }
   t.match(body.components.securitySchemes.adminToken, { type: 'http', scheme: 'bearer' })
   t.notMatch(JSON.stringify(Object.entries(body.paths).filter(([path]) => !path.startsWith('/admin/'))), /adminToken/)

@@ -211,12 +211,15 @@ export function badValues({ name, schema: given, part }: Pick<Field, 'name' | 's
     const bare = { ...schema, contentMediaType: undefined }
     const bads = badValues({ name, schema: bare, part: 'body' }, named)
     // As text in a URL, half a surrogate is a malformed URL rather than a value.
-    return inUrl
-      ? [
-          ...bad(['not json', '', '{', '[1'], 'not JSON'),
-          ...bads.map(({ what, value }) => ({ what, value: typeof value === 'string' ? value : JSON.stringify(value) }))
-        ]
-      : bads
+    if (!inUrl) return bads
+    const texts = [
+      ...bad(['not json', '', '{', '[1'], 'not JSON'),
+      ...bads.map(({ what, value }) => ({ what, value: typeof value === 'string' ? value : JSON.stringify(value) }))
+    ]
+    // A list can also come item by item: what is no list is then one item of it.
+    const isItem = (text: string) =>
+      schema.type === 'array' && !text.startsWith('[') && (schema.items.type === 'string' ? text !== '' : text === '{}')
+    return texts.filter(({ value }) => !isItem(value as string))
   }
   if (isReferences(schema)) {
     const max = schema.anyOf[0].maxItems as number
