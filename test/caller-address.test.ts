@@ -180,3 +180,31 @@ t.test('a caller that disconnects at any point is `caller-gone`, and never an in
   for (const { problem } of lines) if (problem !== undefined) ends.set(String(problem), (ends.get(String(problem)) ?? 0) + 1)
   t.comment([...ends].map(([code, count]) => `${code} ${count}`).join(', '))
 })
+
+t.test('an upload whose caller disconnects before its file is read ends, and its Idempotency-Key is free', async t => {
+  const { app, key } = await logging(t, {})
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const form = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\nphone\n+1\n\r\n--b--\r\n'
+  for (let i = 0; i < 10; i++) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {})
+    await once(socket, 'connect')
+    socket.write(
+      `POST /call-lists HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\nIdempotency-Key: left-${i}\r\n` +
+        `Content-Type: multipart/form-data; boundary=b\r\nContent-Length: ${form.length}\r\n\r\n${form.slice(0, -20)}`
+    )
+    if (i % 2) await sleep(i)
+    socket.destroy()
+  }
+  for (let i = 0; i < 400 && (i < 10 || app.requests.inFlight > 0); i++) await sleep(25)
+  t.equal(app.requests.inFlight, 0)
+  for (let i = 0; i < 10; i++) {
+    const { statusCode } = await app.inject({
+      method: 'POST',
+      url: '/call-lists',
+      headers: { authorization: `Bearer ${key}`, 'idempotency-key': `left-${i}`, 'content-type': 'multipart/form-data; boundary=b' },
+      payload: form
+    })
+    t.not(statusCode, 409, `left-${i}`)
+  }
+})
