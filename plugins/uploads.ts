@@ -54,7 +54,8 @@ export default async function uploads(app: FastifyInstance, { operations, base, 
           throw new Problem('unsupported-media-type', `Send ${Object.keys(readers).join(', ')}, without a content encoding.`)
         if (Number(request.headers['content-length']) > limit + maxFields * maxField) throw tooLarge(limit)
         // Whoever has disconnected while the database was asked sends nothing any more, and the parser would wait for it for ever.
-        if (request.raw.destroyed) throw new Problem('caller-gone', 'The caller disconnected before its file was read.')
+        if (request.raw.destroyed && !request.raw.readableEnded)
+          throw new Problem('caller-gone', 'The caller disconnected before its file was read.')
         const upload = await readBody(request, plan, limit)
         upload.input = { ...(request.params as object), ...upload.input }
         if (request.attempt) fingerprinted(upload, request)
