@@ -227,8 +227,9 @@ const readParts: Read = async (request, plan, limit) => {
 }
 
 function partBytes({ file }: MultipartFile, limit: number): AsyncGenerator<Uint8Array> {
-  // At the limit the stream would merely end.
-  file.once('limit', () => file.destroy(tooLarge(limit)))
+  // At the limit the stream would merely end; of a body that had come before it was read, the parser has told already.
+  if (file.truncated) file.destroy(tooLarge(limit))
+  else file.once('limit', () => file.destroy(tooLarge(limit)))
   return (async function* () {
     try {
       for await (const chunk of file) yield chunk
