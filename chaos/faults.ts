@@ -161,6 +161,9 @@ export function randomOf(text: string): () => number {
   }
 }
 
+/** Faults after which the caller can still read the whole answer. */
+export const answersWhole = ({ kind }: Fault): boolean => kind === 'second-answer' || kind === 'drip' || kind === 'gzip'
+
 /** The upstream's own error document means that nothing was done: no effect, whatever a rule says. A bare HTTP status may come of a proxy. */
 const refuses = (fault: Fault): boolean => fault.kind === 'refusal'
 
@@ -194,7 +197,7 @@ export function judge(rules: readonly Rule[], struck: number[], seed: number, oc
     verdict.ending = rule.fault
     verdict.effect = !refuses(rule.fault) && (rule.when === undefined ? coin < 0.5 : rule.when === 'after')
     // An answer that is whole tells of an effect.
-    if (rule.fault.kind === 'second-answer' || rule.fault.kind === 'drip') verdict.effect = true
+    if (answersWhole(rule.fault)) verdict.effect = true
   }
   return verdict
 }

@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Operation } from '../src/endpoint.ts'
 import { methods as classes } from '../src/voximplant/methods.ts'
 import { type Certificate, makeCertificate } from './certificate.ts'
-import { type Fault, type FaultKind, judge, type Occasion, type Plan, type Rule, type Verdict } from './faults.ts'
+import { answersWhole, type Fault, type FaultKind, judge, type Occasion, type Plan, type Rule, type Verdict } from './faults.ts'
 
 /**
  * An upstream that misbehaves by rule and keeps the score: it counts every effect by a marker in the content, so that it can tell what was
@@ -287,7 +287,7 @@ export async function startChaos({
     attempt.fault = ending?.kind ?? verdict.gentle[0]?.kind
     response.once('close', () => {
       const told = ending?.kind === 'refusal'
-      const proper = !ending || ending.kind === 'second-answer' || ending.kind === 'drip'
+      const proper = !ending || answersWhole(ending)
       attempt.fate = !response.writableFinished ? 'cut' : told ? 'refused' : proper ? 'whole' : 'cut'
     })
     for (const fault of verdict.gentle) {

@@ -267,7 +267,7 @@ export async function scenario({ baseUrl, key, fetch }: ScenarioOptions): Promis
   const same = await api.POST('/sms-messages', { params: named, body: table })
   assert.deepEqual(good(same, 201), sms)
   assert.equal(same.response.headers.get('idempotency-replayed'), 'true')
-  const messages = good(await api.GET('/sms-messages', { params: { query: { messageId: [sms.messageId], direction: 'OUT' } } }))
+  const messages = good(await api.GET('/sms-messages', { params: { query: { messageId: [sms.messageId!], direction: 'OUT' } } }))
   assert.equal(messages.items[0]?.destinationNumber, '14155550101')
   const a2p = good(
     await api.POST('/a2p-messages', {
