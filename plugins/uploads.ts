@@ -118,7 +118,8 @@ const readRaw: Read = async (request, plan, limit) => {
   if ('error' in checked) throw checked.error
   const size = request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length'])
   if (size !== undefined && size > limit) throw tooLarge(limit)
-  const bytes = await notEmpty(rawBytes(request.body as Readable, limit), plan)
+  const bytes = await notEmpty(rawBytes(request.body as Readable, limit))
+  if (!bytes) throw invalid([noFile(plan)])
   return {
     input: checked.value as Record<string, unknown>,
     file: { filename: plan.declared.filename, type: request.headers['content-type'] ?? plan.declared.type, bytes, size },
@@ -206,12 +207,18 @@ const readParts: Read = async (request, plan, limit) => {
 
   const file = part as MultipartFile
   const before = new Set(Object.keys(texts))
+  const bytes = await notEmpty(partBytes(file, limit))
+  if (!bytes) {
+    // Swagger UI sends a file that was not chosen as an empty text: the fields behind it are of interest too.
+    for (let later = await next(); later; later = await next()) take(later)
+    throw invalid([...wrong, ...errorsOf(plan.checkParts(texts)), noFile(plan)])
+  }
   const upload: UploadInput = {
     input: soFar.value as Record<string, unknown>,
     file: {
       filename: file.filename || plan.declared.filename,
       type: file.mimetype,
-      bytes: await notEmpty(partBytes(file, limit), plan)
+      bytes
     },
     async after() {
       for (let later = await next(); later; later = await next()) take(later)
@@ -239,10 +246,10 @@ function partBytes({ file }: MultipartFile, limit: number): AsyncGenerator<Uint8
   })()
 }
 
-/** The same bytes, when there are any: known before the upstream is called. */
-async function notEmpty(bytes: AsyncGenerator<Uint8Array>, plan: UploadPlan): Promise<AsyncGenerator<Uint8Array>> {
+/** The same bytes; undefined when there are none, which is known before the upstream is called. */
+async function notEmpty(bytes: AsyncGenerator<Uint8Array>): Promise<AsyncGenerator<Uint8Array> | undefined> {
   const first = await bytes.next()
-  if (first.done) throw invalid([noFile(plan)])
+  if (first.done) return undefined
   return (async function* () {
     yield first.value
     yield* bytes
