@@ -343,7 +343,7 @@ export function toRoute(operation: Operation, { byId, finders, base, lookupTimeo
       reply.code(status)
       return isLongList(body) ? sendRows(body, request, reply) : body
     } catch (error) {
-      throw isNotFound(error) && !error.errors ? notFoundIn(operation) : error
+      throw isNotFound(error) && !error.errors && !error.upstream ? notFoundIn(operation) : error
     }
   }
   return { method, url, schema, handler, config: { operation }, ...(method === 'DELETE' ? { preValidation: refuseBody } : {}) }

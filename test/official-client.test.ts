@@ -231,8 +231,10 @@ const plainly =
     const { name, schema } = field
     if (isReference(schema)) return byName(field) ? sample(schema.anyOf[1], name) : sample(schema.anyOf[0], name)
     if (isReferences(schema)) {
-      const [one] = schema.examples[byName(field) ? 1 : 0]
-      return byName(field) ? [one, `${one}-2`] : [one, one + 1]
+      // The example call shows one of the two kinds.
+      const kind = byName(field) ? 1 : 0
+      const [one] = schema.examples.length > 1 ? schema.examples[kind] : (sample(schema.anyOf[kind], name) as unknown[])
+      return byName(field) ? [one, `${one}-2`] : [one, Number(one) + 1]
     }
     const isList = target(schema).type === 'array' && schema.contentMediaType === undefined
     return isList ? several(target(schema), name) : undefined
