@@ -11,8 +11,8 @@ globalThis.tryOperation = async (tag, id, press) => {
   }
   const slug = tag.replaceAll(' ', '_')
   const block = () => document.getElementById(`operations-${slug}-${id}`)
-  if (!block()) document.getElementById(`operations-tag-${slug}`).click()
-  if (!(await until(block, 60_000))) throw new Error(`${id} is not on the page`)
+  if (!block()) document.getElementById(`operations-tag-${slug}`)?.click()
+  if (!(await until(block, 20_000))) throw new Error(`${id} is not on the page`)
   const inBlock = selector => block().querySelector(selector)
   const started = performance.now()
   inBlock('.opblock-summary-control').click()

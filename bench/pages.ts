@@ -1,4 +1,4 @@
-import { authorize, executeAsItComes, listOperations, type Outcome, openPage, startBrowser, succeeded } from './swagger-ui.ts'
+import { authorize, executeAll, type Outcome, openPage, startBrowser, succeeded } from './swagger-ui.ts'
 
 /**
  * `npm run pages:measure -- ORIGIN [FILE]`: how Swagger UI of a running service feels: time to the first sections, time to open an operation, its
@@ -30,7 +30,7 @@ try {
   const againBytes = bytes
   await authorize(page, { apiKey: KEY, ...(ADMIN_TOKEN ? { adminToken: ADMIN_TOKEN } : {}) })
   const outcomes: Outcome[] = []
-  for (const operation of await listOperations(origin)) outcomes.push(await executeAsItComes(page, operation))
+  for await (const outcome of executeAll(page, origin)) outcomes.push(outcome)
   const openMs = outcomes.map(outcome => outcome.openMs)
   const heights = outcomes.map(outcome => outcome.height)
   const table: [string, string][] = [

@@ -39,7 +39,8 @@ export default fp(
     app.addHook('onRequest', (request, _reply, next) => {
       const { accept } = request.headers
       const operation = request.routeOptions.config.operation
-      if (accept === undefined || operation === undefined || operation.endpoint.reply.file || acceptsJson(accept)) return next()
+      // What has no JSON in its response can be had by everybody: a file as it is, and nothing.
+      if (accept === undefined || operation?.endpoint.reply.body === undefined || acceptsJson(accept)) return next()
       next(new Problem('not-acceptable', 'This address has `application/json` only. Send `Accept: application/json`, or no `Accept`.'))
     })
 
