@@ -217,6 +217,7 @@ t.test('what can be wrong with the engine', async t => {
 
   server.token = 'first-token'
   const config = readConfig({
+    VOXIMPLANT_API: 'sandbox',
     MASTER_KEY_PROVIDER: 'transit',
     TRANSIT_ADDRESS: address,
     TRANSIT_TOKEN: 'first-token',
@@ -226,7 +227,7 @@ t.test('what can be wrong with the engine', async t => {
   t.equal((await vault.openDataKey('acme', await vault.createDataKey('acme'))).length, 32, 'as configured')
   await vault.close()
   for (const [env, complaint] of [
-    [{ MASTER_KEY_PROVIDER: 'transit' }, /TRANSIT_ADDRESS is required/],
+    [{ VOXIMPLANT_API: 'sandbox', MASTER_KEY_PROVIDER: 'transit' }, /TRANSIT_ADDRESS is required/],
     [{ TRANSIT_ADDRESS: address }, /TRANSIT_TOKEN or TRANSIT_TOKEN_FILE is required/],
     [{ TRANSIT_ADDRESS: 'vault:8200', TRANSIT_TOKEN: 'x' }, /TRANSIT_ADDRESS must match/],
     [{ TRANSIT_ADDRESS: address, TRANSIT_TOKEN: 'x', TRANSIT_TOKEN_FILE: 'y' }, /both set/]
