@@ -25,6 +25,10 @@ t.test('contradictions', async t => {
     [/`all` names userId, which is not a field/, { all: { userId: 'listUsers' } }],
     [/exactlyOne names userId, which is not a field/, { exactlyOne: ['userId', 'skillId'] }],
     [/two fields are sent as skill_name/, { input: strict({ skillId: idOrName('x', 'y'), skillName: text('x') }) }],
+    [
+      /there is no example for "x"/,
+      { http: 'PATCH /skills/:skillId', rpc: 'SetSkillInfo', input: strict({ skillId: id('x'), skillName: text('x') }) }
+    ],
     [/no form for/, { reply: page(Type.Union([Type.String(), Type.Object({})])) }]
   ]
   for (const [message, change] of wrong) t.throws(() => compile('x', { ...good, ...change }), { message })
@@ -55,7 +59,7 @@ t.test('what follows from a declaration', async t => {
     ...good,
     http: 'PATCH /skills/:skillId',
     rpc: 'SetSkillInfo',
-    input: strict({ skillId: idOrName('The skill', 'billing'), skillName: text('x') }),
+    input: strict({ skillId: idOrName('The skill', 'billing'), skillName: text('x', { examples: ['sales'] }) }),
     rename: { skillName: 'newSkillName' },
     fixed: { output: 'json' },
     reply: done
