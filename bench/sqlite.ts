@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { sql } from 'kysely'
-import { createIdempotency } from '../src/tenants/idempotency.ts'
-import { postgresDialect } from '../src/tenants/postgres.ts'
-import { sqliteDialect } from '../src/tenants/sqlite.ts'
+import { postgresDialect } from '../src/database/postgres.ts'
+import { sqliteDialect } from '../src/database/sqlite.ts'
+import { createIdempotency } from '../src/idempotency/records.ts'
 import { openStore, type Store } from '../src/tenants/store.ts'
-import { createVault } from '../src/tenants/vault.ts'
+import { createVault } from '../src/vault/vault.ts'
 
 /**
  * How long the event loop pauses while SQLite is busy, and how long a page of a large audit log takes. With DATABASE_URL, the pages of an empty

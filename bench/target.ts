@@ -6,9 +6,9 @@ import proxy from '@fastify/http-proxy'
 import Fastify from 'fastify'
 import { build } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
-import { sqliteDialect } from '../src/tenants/sqlite.ts'
+import { sqliteDialect } from '../src/database/sqlite.ts'
 import { openStore } from '../src/tenants/store.ts'
-import { createVault } from '../src/tenants/vault.ts'
+import { createVault } from '../src/vault/vault.ts'
 import { createCredential, noLimits } from '../test/support.ts'
 
 /**

@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from '../src/app.ts'
-import { sqliteDialect } from '../src/tenants/sqlite.ts'
+import { sqliteDialect } from '../src/database/sqlite.ts'
 import { openStore } from '../src/tenants/store.ts'
-import { createVault } from '../src/tenants/vault.ts'
+import { createVault } from '../src/vault/vault.ts'
 import { createCredential, testConfig } from '../test/support.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { FastifyInstance, preParsingHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
-import { Problem } from '../src/problem.ts'
+import { Problem } from '../src/problems/problem.ts'
 
 export interface ArrivalOptions {
   /** How long a body may take to arrive, in milliseconds. */

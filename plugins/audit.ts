@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Operation } from '../src/endpoint.ts'
-import { Problem } from '../src/problem.ts'
-import { deleteEntries, entryQuota, writeEntry } from '../src/tenants/audit.ts'
-import { sweepEvery } from '../src/tenants/sweep.ts'
+import type { Operation } from '../src/api/endpoint.ts'
+import { sweepEvery } from '../src/database/sweep.ts'
+import { Problem } from '../src/problems/problem.ts'
+import { deleteEntries, entryQuota, writeEntry } from '../src/tenants/audit-log.ts'
 import { problemOf } from './problems.ts'
 
 export interface AuditOptions {

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { maxId } from '../schemas/common.ts'
-import { Problem } from '../src/problem.ts'
-import { holds } from '../src/scopes.ts'
-import { bearerToken } from '../src/tenants/keys.ts'
-import { invalid } from '../src/validation.ts'
+import { holds } from '../src/api/scopes.ts'
+import { invalid } from '../src/api/validation.ts'
+import { Problem } from '../src/problems/problem.ts'
+import { bearerToken } from '../src/tenants/api-keys.ts'
 import type { Caller } from './tenants.ts'
 
 const challenge = { 'www-authenticate': 'Bearer realm="voxgate"' }

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { acceptsJson } from '../src/accept.ts'
-import { Problem } from '../src/problem.ts'
+import { acceptsJson } from '../src/api/accept.ts'
+import { Problem } from '../src/problems/problem.ts'
 
 /** How long a caller may go on sending a body after the response to it, in milliseconds. */
 const discardMs = 5_000

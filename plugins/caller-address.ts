@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { callerAddress, type TrustsHop, unknownAddress } from '../src/networks.ts'
-import { Problem } from '../src/problem.ts'
+import { Problem } from '../src/problems/problem.ts'
+import { callerAddress, type TrustsHop, unknownAddress } from '../src/tenants/networks.ts'
 
 export interface CallerAddressOptions {
   /** Which hops are our own proxies; false when no `X-Forwarded-For` is believed. */

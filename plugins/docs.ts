@@ -3,8 +3,8 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { type Document, finish } from '../src/docs/document.ts'
-import { pageDocument } from '../src/docs/page.ts'
+import { pageDocument } from '../src/openapi/page-document.ts'
+import { type Document, finish } from '../src/openapi/transform.ts'
 import servedOnce from './served-once.ts'
 
 export interface DocsOptions {
@@ -16,7 +16,7 @@ export interface DocsOptions {
   remember?: boolean
 }
 
-const asset = (name: string) => readFileSync(new URL(`../src/docs/${name}`, import.meta.url), 'utf8')
+const asset = (name: string) => readFileSync(new URL(`../src/openapi/${name}`, import.meta.url), 'utf8')
 
 /** OpenAPI 3.1 at `/openapi.json` and Swagger UI at `/docs`. */
 export default fp(

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { Problem } from '../src/problem.ts'
+import { Problem } from '../src/problems/problem.ts'
 import { WrongMasterKey } from '../src/tenants/store.ts'
 
 export interface HealthOptions {

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Operation } from '../src/endpoint.ts'
-import { fingerprintOf, keyHeader, readKey, replayedHeader, verdictOn } from '../src/idempotency.ts'
-import { Problem, type Settle } from '../src/problem.ts'
-import { problemBody } from '../src/problem-body.ts'
+import type { Operation } from '../src/api/endpoint.ts'
+import { QuotaExceeded } from '../src/database/quota.ts'
+import { sweepEvery } from '../src/database/sweep.ts'
+import { fingerprintOf, keyHeader, readKey, replayedHeader, verdictOn } from '../src/idempotency/header.ts'
 import {
   type Answer,
   createIdempotency,
@@ -11,9 +11,9 @@ import {
   type Known,
   recordQuota,
   type Attempt as Stored
-} from '../src/tenants/idempotency.ts'
-import { QuotaExceeded } from '../src/tenants/quota.ts'
-import { sweepEvery } from '../src/tenants/sweep.ts'
+} from '../src/idempotency/records.ts'
+import { problemBody } from '../src/problems/body.ts'
+import { Problem, type Settle } from '../src/problems/problem.ts'
 import { problemOf } from './problems.ts'
 
 export interface IdempotencyOptions {

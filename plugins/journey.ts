@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { Journey } from '../src/journey.ts'
-import { endRequest, findTracer, startRequest } from '../src/tracing.ts'
+import { Journey } from '../src/telemetry/journey.ts'
+import { endRequest, findTracer, startRequest } from '../src/telemetry/spans.ts'
 
 /** Told once of every request, when its answer is out, or would be if its caller were still there. */
 export type OnEnd = (request: FastifyRequest, reply: FastifyReply) => void

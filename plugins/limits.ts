@@ -1,11 +1,11 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
-import { type Bucket, createBuckets, type Rate } from '../src/limits/buckets.ts'
-import { commonBuckets } from '../src/limits/redis.ts'
-import { subnetOf } from '../src/networks.ts'
-import { Problem, type ProblemType } from '../src/problem.ts'
-import { bearerToken } from '../src/tenants/keys.ts'
+import { commonBuckets } from '../src/limits/shared-buckets.ts'
+import { type Bucket, createBuckets, type Rate } from '../src/limits/token-buckets.ts'
+import { Problem, type ProblemType } from '../src/problems/problem.ts'
+import { bearerToken } from '../src/tenants/api-keys.ts'
+import { subnetOf } from '../src/tenants/networks.ts'
 import type { Caller, Tenants } from './tenants.ts'
 
 export interface LimitsOptions {

@@ -2,9 +2,9 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { Problem } from '../src/problem.ts'
-import { bounds, count, type Tally, Timing } from '../src/tallies.ts'
-import { version } from '../src/version.ts'
+import { Problem } from '../src/problems/problem.ts'
+import { bounds, count, type Tally, Timing } from '../src/telemetry/counters.ts'
+import { version } from '../src/telemetry/version.ts'
 import type { SheddingCounts } from './shedding.ts'
 
 export interface MetricsOptions {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { adminPath, isSpelledOut } from '../src/admin/spelling.ts'
-import { Problem } from '../src/problem.ts'
+import { adminPath, isSpelledOut } from '../src/admin/suggestions.ts'
+import { Problem } from '../src/problems/problem.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 

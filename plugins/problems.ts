@@ -1,12 +1,12 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { hostProblem, namesHost } from '../src/malformed-request.ts'
-import { Problem, type ProblemType, problemTypes } from '../src/problem.ts'
-import { problemBody } from '../src/problem-body.ts'
-import { DatabaseAway } from '../src/tenants/away.ts'
-import { KeyServerError } from '../src/tenants/transit.ts'
-import { UnknownMasterKey } from '../src/tenants/vault.ts'
-import { invalid } from '../src/validation.ts'
+import { invalid } from '../src/api/validation.ts'
+import { DatabaseAway } from '../src/database/unavailable.ts'
+import { problemBody } from '../src/problems/body.ts'
+import { hostProblem, namesHost } from '../src/problems/malformed-request.ts'
+import { Problem, type ProblemType, problemTypes } from '../src/problems/problem.ts'
+import { KeyServerError } from '../src/vault/transit.ts'
+import { UnknownMasterKey } from '../src/vault/vault.ts'
 
 /** Fastify's own failures, by its error code; what is not here goes by its status. */
 const frameworkErrors: Record<string, [ProblemType, string]> = {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import type { ProblemType } from '../src/problem.ts'
-import { createRefusalLog, type RefusalLog } from '../src/tenants/refusals.ts'
+import type { ProblemType } from '../src/problems/problem.ts'
+import { createRefusalLog, type RefusalLog } from '../src/tenants/rejections.ts'
 
 /** Refusals that tell of a key in the wrong hands, or of one that is used for more than it may be. */
 const audited: ReadonlySet<string> = new Set<ProblemType>([

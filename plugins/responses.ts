@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ByteBudget, type ByteBudgetOptions } from '../src/limits/byte-budget.ts'
-import { Problem } from '../src/problem.ts'
+import { Problem } from '../src/problems/problem.ts'
 
 export interface ResponsesOptions {
   /** Bytes of responses that the process, and a tenant, may hold in memory. */

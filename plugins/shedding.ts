@@ -2,7 +2,7 @@ import { getHeapStatistics } from 'node:v8'
 import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { Problem } from '../src/problem.ts'
+import { Problem } from '../src/problems/problem.ts'
 
 export interface SheddingOptions {
   /** Milliseconds by which the event loop is late; 0 for no such limit, as everywhere here. */

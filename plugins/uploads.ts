@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
 import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Operation, readReply } from '../src/endpoint.ts'
-import { hashing } from '../src/idempotency.ts'
-import { Problem, type Violation } from '../src/problem.ts'
-import type { UploadPlan } from '../src/upload.ts'
-import { type Check, invalid } from '../src/validation.ts'
+import { type Operation, readReply } from '../src/api/endpoint.ts'
+import type { UploadPlan } from '../src/api/upload.ts'
+import { type Check, invalid } from '../src/api/validation.ts'
+import { hashing } from '../src/idempotency/header.ts'
+import { Problem, type Violation } from '../src/problems/problem.ts'
 import type { UploadInput } from './voximplant.ts'
 
 export interface UploadsOptions {

@@ -1,12 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Operation } from '../src/endpoint.ts'
-import { notFoundIn } from '../src/find-by-name.ts'
-import { Problem, type Violation } from '../src/problem.ts'
-import type { Answer } from '../src/reply.ts'
-import { findTracer } from '../src/tracing.ts'
-import { invalid } from '../src/validation.ts'
+import type { Operation } from '../src/api/endpoint.ts'
+import { notFoundIn } from '../src/api/find-by-name.ts'
+import type { Answer } from '../src/api/reply.ts'
+import { invalid } from '../src/api/validation.ts'
+import { Problem, type Violation } from '../src/problems/problem.ts'
+import { findTracer } from '../src/telemetry/spans.ts'
 import { childOf } from '../src/voximplant/account.ts'
+import { createGate, type Gate, type GateOptions, type Lane } from '../src/voximplant/bulkhead.ts'
 import {
   type Account,
   type Client,
@@ -19,10 +20,9 @@ import {
 } from '../src/voximplant/client.ts'
 import { type Download, download } from '../src/voximplant/download.ts'
 import { meaningOf } from '../src/voximplant/errors.ts'
-import { createGate, type Gate, type GateOptions, type Lane } from '../src/voximplant/gate.ts'
 import { redact } from '../src/voximplant/redact.ts'
 import { type FilePart, upload } from '../src/voximplant/upload.ts'
-import { Unencodable } from '../src/voximplant/wire.ts'
+import { Unencodable } from '../src/voximplant/wire/wire.ts'
 import { refused } from './auth.ts'
 
 export interface VoximplantOptions {

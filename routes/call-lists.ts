@@ -46,12 +46,12 @@ import {
   text,
   timestamp
 } from '../schemas/common.ts'
-import { writeCsv } from '../src/csv.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { created, done, first, listBeside, outcomes, page } from '../src/reply.ts'
-import type { Upload } from '../src/upload.ts'
-import { invalid } from '../src/validation.ts'
-import { toUnixSeconds } from '../src/voximplant/wire.ts'
+import { writeCsv } from '../src/api/csv.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { created, done, first, listBeside, outcomes, page } from '../src/api/reply.ts'
+import type { Upload } from '../src/api/upload.ts'
+import { invalid } from '../src/api/validation.ts'
+import { toUnixSeconds } from '../src/voximplant/wire/wire.ts'
 
 const tag = 'Call lists'
 const listId = id('The call list.')

@@ -1,8 +1,8 @@
 import { flag, id, idOrName, idsOrNames, integer, list, maybe, paging, ref, strict, timestamp } from '../schemas/common.ts'
 import { HistoryReport, HistoryReportKind } from '../schemas/history-report.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { accepted, file, page, report } from '../src/reply.ts'
-import { mark } from '../src/voximplant/wire.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { accepted, file, page, report } from '../src/api/reply.ts'
+import { mark } from '../src/voximplant/wire/wire.ts'
 import { briefCallFilters, callFilters, datesOfSessions, datesOfTransactions, ruleWithApplication, transactionFilters } from './history.ts'
 import { measured } from './smart-queues.ts'
 

@@ -20,8 +20,8 @@ import {
   timestamp
 } from '../schemas/common.ts'
 import { Transaction, TransactionType } from '../schemas/transaction.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { page, type Reply } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { page, type Reply } from '../src/api/reply.ts'
 
 const tag = 'History'
 const span = 'Give both `fromDate` and `toDate`; without either, the upstream takes a span of its own, usually the last month.'

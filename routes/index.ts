@@ -1,4 +1,4 @@
-import type { Endpoint } from '../src/endpoint.ts'
+import type { Endpoint } from '../src/api/endpoint.ts'
 import account from './account.ts'
 import adminRoles from './admin-roles.ts'
 import adminUsers from './admin-users.ts'

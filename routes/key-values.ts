@@ -1,7 +1,7 @@
 import { idOrName, maybe, paging, ref, strict } from '../schemas/common.ts'
 import { ExpiresAt, Key, KeyNamespace, KeyValue, KeyValueKey, StoredValue, Ttl } from '../schemas/key-value.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { done, page, value } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { done, page, value } from '../src/api/reply.ts'
 
 const tag = 'Key-value storage'
 const applicationId = idOrName('The application', 'support')

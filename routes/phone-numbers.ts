@@ -21,8 +21,8 @@ import {
 import { PhoneNumberReport, PhoneNumberReportKind } from '../schemas/history-report.ts'
 import { ActivationStatus, bearsPhoneNumber, PhoneNumber, VerificationStatus } from '../schemas/phone-number.ts'
 import { seeded } from '../schemas/seeded.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { accepted, done, fields, first, page, report } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { accepted, done, fields, first, page, report } from '../src/api/reply.ts'
 
 const tag = 'Phone numbers'
 const phoneId = { ...idOrName('The rented number', '14155550100'), description: 'The rented number: its id, or the number after a tilde.' }

@@ -11,8 +11,8 @@ import {
   ServiceProbability
 } from '../schemas/queue.ts'
 import { seeded } from '../schemas/seeded.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { created, done, first, page, value } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { created, done, first, page, value } from '../src/api/reply.ts'
 
 const tag = 'Queues'
 const applicationId = idOrName('The application', 'support')

@@ -1,8 +1,8 @@
 import { id, idOrName, idsOrNames, maybe, paging, ref, strict, text } from '../schemas/common.ts'
 import { Secret, SecretDescription, SecretName, SecretValue, SecretWithValue } from '../schemas/secret.ts'
 import { seeded } from '../schemas/seeded.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { created, done, page, value } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { created, done, page, value } from '../src/api/reply.ts'
 
 const tag = 'Secrets'
 const applicationId = idOrName('The application', 'support')

@@ -1,8 +1,8 @@
 import { flag, id, idOrName, idsOrNames, list, listItem, maybe, paging, ref, strict, text } from '../schemas/common.ts'
 import { seeded } from '../schemas/seeded.ts'
 import { SipRegistration } from '../schemas/sip-registration.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { done, first, page } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { done, first, page } from '../src/api/reply.ts'
 
 const tag = 'SIP registrations'
 const sipRegistrationId = id('The SIP registration.')

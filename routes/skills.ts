@@ -1,8 +1,8 @@
 import { id, idOrName, idsOrNames, maybe, name, paging, ref, strict } from '../schemas/common.ts'
 import { seeded } from '../schemas/seeded.ts'
 import { Skill, SkillName } from '../schemas/skill.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { created, done, first, page } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { created, done, first, page } from '../src/api/reply.ts'
 
 const tag = 'Skills'
 const skillId = idOrName('The skill', seeded.skill.name, seeded.skill.id)

@@ -53,8 +53,8 @@ import {
   SqStatusName,
   StatusFilter
 } from '../schemas/smart-queue.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { created, done, first, list as listed, page } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { created, done, first, list as listed, page } from '../src/api/reply.ts'
 
 const tag = 'Smart queues'
 const applicationId = idOrName('The application', 'support')

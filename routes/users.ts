@@ -11,8 +11,8 @@ import {
   UserName,
   UserPassword
 } from '../schemas/user.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { created, done, first, page } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { created, done, first, page } from '../src/api/reply.ts'
 
 const tag = 'Users'
 const applicationId = idOrName('The application', 'support')

@@ -1,7 +1,7 @@
 import { idOrName, maybe, paging, ref, strict, text } from '../schemas/common.ts'
 import { WhatsappNumber } from '../schemas/whatsapp-number.ts'
-import { endpoint } from '../src/endpoint.ts'
-import { first, page } from '../src/reply.ts'
+import { endpoint } from '../src/api/endpoint.ts'
+import { first, page } from '../src/api/reply.ts'
 
 const tag = 'WhatsApp numbers'
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire.ts'
+import { mark } from '../src/voximplant/wire/wire.ts'
 import { decimal, flag, hiding, id, integer, maybe, ref, text, timestamp } from './common.ts'
 
 const limits = (means: string) => ({

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { encodingNames, encodingPattern, maxCells, maxColumns } from '../src/csv.ts'
-import { mark } from '../src/voximplant/wire.ts'
+import { encodingNames, encodingPattern, maxCells, maxColumns } from '../src/api/csv.ts'
+import { mark } from '../src/voximplant/wire/wire.ts'
 import { decimal, flag, formattedName, id, integer, ipv4, maybe, oneOf, strict, text, timestamp, unixTime } from './common.ts'
 
 const taskUuidForm = '1 to 40 letters, digits, hyphens and colons'

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire.ts'
+import { mark } from '../src/voximplant/wire/wire.ts'
 import { day, decimal, flag, id, integer, maybe, ref, secretUrl, text, timestamp } from './common.ts'
 
 const transactionId = maybe(id('The transaction that charged it.', 9001))

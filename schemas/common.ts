@@ -1,5 +1,5 @@
 import { type Static, type TObject, type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire.ts'
+import { mark } from '../src/voximplant/wire/wire.ts'
 
 /**
  * The kinds of field that inputs and answers are made of. Each takes its description first: what the field means, for somebody who never

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire.ts'
+import { mark } from '../src/voximplant/wire/wire.ts'
 import { integer, maybe, text, unixTime } from './common.ts'
 
 const inKey = 'Latin and Cyrillic letters, digits and `_ - : ; . # +`'

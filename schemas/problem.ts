@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { maxViolations, problemTypes } from '../src/problem.ts'
+import { maxViolations, problemTypes } from '../src/problems/problem.ts'
 import { flag, integer, maybe, oneOf, text } from './common.ts'
 
 const codes = Object.keys(problemTypes)

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire.ts'
+import { mark } from '../src/voximplant/wire/wire.ts'
 import { flag, id, integer, maybe, strict, text, timestamp } from './common.ts'
 
 /** The slug a tenant is known by. */

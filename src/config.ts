@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { envSchema } from 'env-schema'
-import { compileNetworks, isNetwork, type TrustsHop } from './networks.ts'
+import { compileNetworks, isNetwork, type TrustsHop } from './tenants/networks.ts'
 
 const port = (description: string, fallback: number) => Type.Integer({ minimum: 0, maximum: 65535, default: fallback, description })
 const ms = (description: string, fallback: number) =>

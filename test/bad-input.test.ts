@@ -1,8 +1,8 @@
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
+import type { Operation } from '../src/api/endpoint.ts'
 import { operations } from '../src/app.ts'
-import type { Operation } from '../src/endpoint.ts'
-import { maxViolations } from '../src/problem.ts'
+import { maxViolations } from '../src/problems/problem.ts'
 import catalogue from './fixtures/catalogue.json' with { type: 'json' }
 import {
   badValues,

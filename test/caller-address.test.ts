@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { build } from '../src/app.ts'
 import { readConfig, trustedProxies } from '../src/config.ts'
-import { callerAddress, parseAddress, subnetOf } from '../src/networks.ts'
+import { callerAddress, parseAddress, subnetOf } from '../src/tenants/networks.ts'
 import { allScopes, startService, testConfig, tester } from './support.ts'
 
 /** Whose a request is: the address that limits, networks, the admin throttle, logs and the audit log go by. */

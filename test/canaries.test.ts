@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { operations } from '../src/app.ts'
-import { buildSandbox } from '../src/sandbox/app.ts'
+import { buildSandbox } from '../src/sandbox/server.ts'
 import { onEveryDatabase, type TestDatabase } from './databases.ts'
 import { allScopes, createCredential, sandboxAccount } from './support.ts'
 
@@ -168,7 +168,7 @@ async function plant(t: Test, database: TestDatabase): Promise<void> {
   /** Everything the service and its command line say. */
   const said: [string, Buffer][] = []
   const voxgate = async (...args: string[]): Promise<string> => {
-    const { stdout, stderr } = await run(process.execPath, [starter, 'src/cli.ts', ...args], { env }).catch(
+    const { stdout, stderr } = await run(process.execPath, [starter, 'src/cli/main.ts', ...args], { env }).catch(
       error => error as { stdout: string; stderr: string }
     )
     said.push([`voxgate ${args.slice(0, 2).join(' ')}`, Buffer.from(`${args[0] === 'keys' ? '' : stdout}\n${stderr}`)])

@@ -6,7 +6,7 @@ import { startControl } from '../chaos/control.ts'
 import { type Fault, faultKinds, type Rule, readPlan } from '../chaos/faults.ts'
 import { type ChaosOptions, type ChaosUpstream, startChaos } from '../chaos/upstream.ts'
 import { operations } from '../src/app.ts'
-import { buildSandbox } from '../src/sandbox/app.ts'
+import { buildSandbox } from '../src/sandbox/server.ts'
 
 /** The fault-injecting upstream does what it says, seen through a bare socket. */
 

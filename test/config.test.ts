@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { type ConfigError, readConfig } from '../src/config.ts'
-import { checkMasterKey, weaknessOfKey } from '../src/tenants/master-keys.ts'
+import { checkMasterKey, weaknessOfKey } from '../src/vault/master-keys.ts'
 
 /** What a configuration may not be. */
 

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Dispatcher } from 'undici'
 import { makeCertificate } from '../chaos/certificate.ts'
-import { Connections, type ConnectionsOptions } from '../src/voximplant/connections.ts'
+import { Connections, type ConnectionsOptions } from '../src/voximplant/connection-pool.ts'
 
 /** Connections to an upstream on real sockets: how they rest, and what that is good for. */
 

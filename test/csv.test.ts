@@ -1,6 +1,6 @@
 import t from 'tap'
-import { maxCells, maxColumns, writeCsv } from '../src/csv.ts'
-import type { Problem, Violation } from '../src/problem.ts'
+import { maxCells, maxColumns, writeCsv } from '../src/api/csv.ts'
+import type { Problem, Violation } from '../src/problems/problem.ts'
 import { disproportion, growth } from './growth.ts'
 
 /** Rows of JSON as CSV, in time and memory that grow with what the rows hold. */

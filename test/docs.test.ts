@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import t from 'tap'
-import { documentText } from '../src/document.ts'
-import { problemTypes } from '../src/problem.ts'
+import { documentText } from '../src/openapi/document.ts'
+import { problemTypes } from '../src/problems/problem.ts'
 import { startService } from './support.ts'
 
 t.test('openapi.json is current', async t => {

@@ -2,8 +2,8 @@ import { Type } from '@sinclair/typebox'
 import t from 'tap'
 import { id, idOrName, maybe, ref, strict, text } from '../schemas/common.ts'
 import { Skill } from '../schemas/skill.ts'
-import { compile, compileAll, type Endpoint } from '../src/endpoint.ts'
-import { done, first, page } from '../src/reply.ts'
+import { compile, compileAll, type Endpoint } from '../src/api/endpoint.ts'
+import { done, first, page } from '../src/api/reply.ts'
 
 /** A declaration that contradicts itself stops the start, and says which and why. */
 

@@ -1,9 +1,9 @@
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
+import type { Operation } from '../src/api/endpoint.ts'
+import type { Answer } from '../src/api/reply.ts'
 import { operations } from '../src/app.ts'
-import type { Operation } from '../src/endpoint.ts'
-import type { Answer } from '../src/reply.ts'
-import { compileToWire, decodeExactly, fromUpstreamTime, toCamel } from '../src/voximplant/wire.ts'
+import { compileToWire, decodeExactly, fromUpstreamTime, toCamel } from '../src/voximplant/wire/wire.ts'
 import responses from './fixtures/responses.json' with { type: 'json' }
 import { type Input, inputOf, isValid, requestOf, target } from './generate.ts'
 import { startStub } from './stub.ts'

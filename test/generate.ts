@@ -2,9 +2,9 @@ import type { TSchema } from '@sinclair/typebox'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { nouns } from '../schemas/index.ts'
-import type { Operation } from '../src/endpoint.ts'
-import type { Violation } from '../src/problem.ts'
-import { mark, marked } from '../src/voximplant/wire.ts'
+import type { Operation } from '../src/api/endpoint.ts'
+import type { Violation } from '../src/problems/problem.ts'
+import { mark, marked } from '../src/voximplant/wire/wire.ts'
 
 /** Values from schemas: what an operation takes, and what it has to refuse. Examples come first, so that the document's own words are tried. */
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { acceptsJson } from '../src/accept.ts'
+import { acceptsJson } from '../src/api/accept.ts'
 import { readConfig } from '../src/config.ts'
 import { startService } from './support.ts'
 

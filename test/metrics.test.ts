@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { listenForMetrics } from '../src/metrics-port.ts'
+import { listenForMetrics } from '../src/telemetry/metrics-server.ts'
 import { startStub } from './stub.ts'
 import { startService } from './support.ts'
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { createKey } from '../src/tenants/keys.ts'
+import { createKey } from '../src/tenants/api-keys.ts'
 import { allScopes, type Service, type ServiceOptions, startService, tester } from './support.ts'
 
 /** Requests that are refused: each counts against its key or address, and none takes anything from callers whose key works. */

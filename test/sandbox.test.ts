@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { operations } from '../src/app.ts'
-import { buildSandbox, type SandboxOptions } from '../src/sandbox/app.ts'
+import { buildSandbox, type SandboxOptions } from '../src/sandbox/server.ts'
 
 /** The sandbox as any client of the real API meets it: raw requests, written by hand from the upstream's documentation. */
 

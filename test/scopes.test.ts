@@ -1,6 +1,6 @@
 import t from 'tap'
+import { apart, holds } from '../src/api/scopes.ts'
 import { operations } from '../src/app.ts'
-import { apart, holds } from '../src/scopes.ts'
 import { emptyList, startStub } from './stub.ts'
 import { allScopes, startService } from './support.ts'
 

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
 import { file } from '../schemas/common.ts'
-import { compile, type Endpoint } from '../src/endpoint.ts'
-import { done } from '../src/reply.ts'
+import { compile, type Endpoint } from '../src/api/endpoint.ts'
+import { done } from '../src/api/reply.ts'
 import { startService } from './support.ts'
 
 /** What the reference says of single operations, and what callers sent in good faith. */

@@ -6,10 +6,10 @@ import { context, trace } from '@opentelemetry/api'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import t, { type Test } from 'tap'
 import { build } from '../src/app.ts'
-import { Journey, readTraceparent } from '../src/journey.ts'
-import { sqliteDialect } from '../src/tenants/sqlite.ts'
+import { sqliteDialect } from '../src/database/sqlite.ts'
+import { Journey, readTraceparent } from '../src/telemetry/journey.ts'
 import { openStore } from '../src/tenants/store.ts'
-import { createVault } from '../src/tenants/vault.ts'
+import { createVault } from '../src/vault/vault.ts'
 import { createCredential, testConfig, tester } from './support.ts'
 
 /** Traces, logs and times, as the upstream, the operator and the caller see them. */

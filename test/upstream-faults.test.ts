@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, request as httpRequest, type ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { createBreaker, createBreakerCounts, createHostBreaker } from '../src/voximplant/breaker.ts'
+import { createBreaker, createBreakerCounts, createHostBreaker } from '../src/voximplant/circuit-breaker.ts'
 import { secondsOf } from '../src/voximplant/retry.ts'
 import { type ServiceOptions, startService } from './support.ts'
 

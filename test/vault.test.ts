@@ -1,9 +1,9 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import type { Tables } from '../src/tenants/schema.ts'
-import { sqliteDialect } from '../src/tenants/sqlite.ts'
+import { sqliteDialect } from '../src/database/sqlite.ts'
+import type { Tables } from '../src/database/tables.ts'
 import { openStore, type Store } from '../src/tenants/store.ts'
-import { createVault, open, SealError, seal } from '../src/tenants/vault.ts'
+import { createVault, open, SealError, seal } from '../src/vault/vault.ts'
 import { tester } from './support.ts'
 
 /** What somebody who can write to the database, or to a backup of it, cannot do with what is sealed: exchange it, turn it back, change it. */

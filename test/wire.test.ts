@@ -35,7 +35,7 @@ import {
   toCamel,
   toSnake,
   toUpstreamTime
-} from '../src/voximplant/wire.ts'
+} from '../src/voximplant/wire/wire.ts'
 
 /**
  * Golden vectors, typed by hand from the upstream's documentation: the service and the sandbox share the code under test, so that a round

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
+import type { Operation } from '../src/api/endpoint.ts'
 import { operations } from '../src/app.ts'
-import type { Operation } from '../src/endpoint.ts'
 import {
   type Choose,
   type Field,

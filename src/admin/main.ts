@@ -1,11 +1,11 @@
+import { operations } from '../../routes/catalogue.ts'
+import { scopeTable } from '../api/scopes.ts'
 import type { Config } from '../config.ts'
+import { createIdempotency } from '../idempotency/records.ts'
 import { ByteBudget } from '../limits/byte-budget.ts'
-import { operations } from '../operations.ts'
-import { scopeTable } from '../scopes.ts'
-import { createIdempotency } from '../tenants/idempotency.ts'
 import type { Store } from '../tenants/store.ts'
-import { type Administrator, createAdministrator } from './administration.ts'
-import { createCheck } from './check.ts'
+import { createCheck } from './credential-verifier.ts'
+import { type Administrator, createAdministrator } from './service.ts'
 
 export interface AdministratorSettings {
   config: Config

@@ -2,7 +2,7 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, ConfigError } from '../config.ts'
-import { makePrivate } from '../private-files.ts'
+import { makePrivate } from '../database/private-files.ts'
 
 /** The tokens of administrators: `id:token`, several at once, so that one can be replaced while the other still works. */
 export interface AdminToken {

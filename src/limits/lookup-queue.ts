@@ -1,5 +1,5 @@
-import { Problem } from '../problem.ts'
-import { createBuckets, type Rate } from './buckets.ts'
+import { Problem } from '../problems/problem.ts'
+import { createBuckets, type Rate } from './token-buckets.ts'
 
 /** Look-ups of API keys that are not in memory: a budget of their own, shared fairly among the addresses that ask. */
 export interface LookupQueue {

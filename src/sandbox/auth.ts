@@ -1,6 +1,6 @@
 import { type KeyObject, verify } from 'node:crypto'
 import type { UpstreamErrorName } from '../voximplant/errors.ts'
-import { Refused } from './dialect.ts'
+import { Refused } from './codec.ts'
 
 /** An account the sandbox knows, with the means to recognize its callers. */
 export interface SandboxAccount {

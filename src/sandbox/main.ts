@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { operations } from '../app.ts'
-import { makePrivate, writePrivate } from '../private-files.ts'
-import { buildSandbox } from './app.ts'
+import { makePrivate, writePrivate } from '../database/private-files.ts'
+import { buildSandbox } from './server.ts'
 
 /**
  * The sandbox on its own (`npm run sandbox`), for any client of the real API. SANDBOX_CREDENTIALS names a credentials.json as the upstream's

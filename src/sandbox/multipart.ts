@@ -1,5 +1,5 @@
 import { Busboy } from '@fastify/busboy'
-import type { SandboxFile } from './dialect.ts'
+import type { SandboxFile } from './codec.ts'
 
 /** What a multipart body holds, by the names of its parts. */
 export interface MultipartForm {

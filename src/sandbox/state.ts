@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { makePrivate, writePrivate } from '../private-files.ts'
+import { makePrivate, writePrivate } from '../database/private-files.ts'
 
 /** What the sandbox keeps of one account: rows by table, in REST form (camelCase, RFC 3339), and the next id of each kind. */
 export interface AccountState {

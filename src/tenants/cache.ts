@@ -1,4 +1,4 @@
-import { DatabaseAway } from './away.ts'
+import { DatabaseAway } from '../database/unavailable.ts'
 
 /** A small cache in front of the database, and what keeps many of its loads from falling over it. */
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { Problem, type Violation } from '../problem.ts'
-import { invalid } from '../validation.ts'
+import { invalid } from '../api/validation.ts'
+import { Problem, type Violation } from '../problems/problem.ts'
 import type { CredentialInput } from './model.ts'
 
 const smallestKey = 2048

@@ -1,11 +1,14 @@
 import { type Dialect, Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
+import { type ChangeFeed, createChanges } from '../database/changes.ts'
+import { type Clock, databaseClock } from '../database/clock.ts'
+import { migrations } from '../database/migrations.ts'
+import { skipLocked, sweepBudgetMs } from '../database/sweep.ts'
+import { keyOf, statusOf, type Tables, tenantOf } from '../database/tables.ts'
+import { canaryName, checkHead, createDataKeys, openCredential } from '../vault/sealing.ts'
+import { open, type Place, SealError, seal, type Vault } from '../vault/vault.ts'
 import type { Credential } from '../voximplant/client.ts'
-import { type Administration, administer } from './administration.ts'
-import { readEntries, settleEntry, writeEntry } from './audit.ts'
-import { type ChangeFeed, createChanges } from './changes.ts'
-import { type Clock, databaseClock } from './clock.ts'
-import { migrations } from './migrations.ts'
+import { readEntries, settleEntry, writeEntry } from './audit-log.ts'
 import {
   type Actor,
   type ApiKey,
@@ -20,13 +23,10 @@ import {
   type TenantSettings,
   WrongMasterKey
 } from './model.ts'
-import { keyOf, statusOf, type Tables, tenantOf } from './schema.ts'
-import { canaryName, checkHead, createDataKeys, openCredential } from './secrets.ts'
-import { skipLocked, sweepBudgetMs } from './sweep.ts'
-import { open, type Place, SealError, seal, type Vault } from './vault.ts'
+import { type Administration, administer } from './mutations.ts'
 
-export type { Administration } from './administration.ts'
 export * from './model.ts'
+export type { Administration } from './mutations.ts'
 
 /** Tenants, credentials and API keys: reads, and the machinery around them. What an administrator decides is changed through `by`. */
 export interface Store {

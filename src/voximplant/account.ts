@@ -1,5 +1,5 @@
 import type { Tenant } from '../tenants/model.ts'
-import { SealError } from '../tenants/vault.ts'
+import { SealError } from '../vault/vault.ts'
 import type { Account, Credential } from './client.ts'
 
 /** Whom calls are made for: tenants, and the child accounts of their accounts. */

@@ -1,10 +1,10 @@
 import type { Span, Tracer } from '@opentelemetry/api'
 import type { Dispatcher } from 'undici'
-import type { Journey } from '../journey.ts'
 import type { ByteBudget } from '../limits/byte-budget.ts'
-import { Problem } from '../problem.ts'
-import { count, type Tally, Timing } from '../tallies.ts'
-import { endAttempt, headersOf, startAttempt } from '../tracing.ts'
+import { Problem } from '../problems/problem.ts'
+import { count, type Tally, Timing } from '../telemetry/counters.ts'
+import type { Journey } from '../telemetry/journey.ts'
+import { endAttempt, headersOf, startAttempt } from '../telemetry/spans.ts'
 import {
   type Breaker,
   type BreakerCounts,
@@ -16,8 +16,8 @@ import {
   type HostBreaker,
   type Pass,
   type Sign
-} from './breaker.ts'
-import { Connections, type HostManners } from './connections.ts'
+} from './circuit-breaker.ts'
+import { Connections, type HostManners } from './connection-pool.ts'
 import { textOf } from './encoding.ts'
 import { meaningOf } from './errors.ts'
 import { LargeResponse, type LargeResponses, largeFrom, Turns } from './large-response.ts'
@@ -25,7 +25,7 @@ import type { MethodClass } from './methods.ts'
 import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions, secondsOf } from './retry.ts'
 import type { Rows } from './rows.ts'
 import { createTokens, type SigningKey, skewOf } from './token.ts'
-import { type Decode, type Drift, decodeExactly } from './wire.ts'
+import { type Decode, type Drift, decodeExactly } from './wire/wire.ts'
 
 /** What a tenant calls the upstream with. One object per stored version: tokens are cached by it. */
 export type Credential = ({ kind: 'key' } & SigningKey) | { kind: 'api-key'; accountId: number; apiKey: string }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { Problem } from '../problem.ts'
+import { Problem } from '../problems/problem.ts'
 import { type Connection, Cut, callerGone, parse, problemOfCut, type RawAnswer, read, refusalIn } from './client.ts'
 import { textOf } from './encoding.ts'
 

@@ -1,4 +1,4 @@
-import type { ProblemType } from '../problem.ts'
+import type { ProblemType } from '../problems/problem.ts'
 
 /** The upstream's error codes by what they mean to a caller: problem type -> code -> the upstream's own name. */
 const meanings = {

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { type Decode, type Drift, decodeExactly } from './wire.ts'
+import { type Decode, type Drift, decodeExactly } from './wire/wire.ts'
 
 /** A list of rows that is written as JSON already, in pieces of some kilobytes. */
 export class Rows {

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Hold } from '../limits/byte-budget.ts'
-import { Problem } from '../problem.ts'
+import { Problem } from '../problems/problem.ts'
 import { type Connection, Cut, callerGone, decoded, problemOfCut, type RawAnswer } from './client.ts'
 import { textOf } from './encoding.ts'
-import type { Decode, Drift } from './wire.ts'
+import type { Decode, Drift } from './wire/wire.ts'
 
 /** A file on its way to the upstream. */
 export interface FilePart {

@@ -1,9 +1,9 @@
 import { flushCompileCache } from 'node:module'
 import type { CompiledQuery, DatabaseConnection, Driver } from 'kysely'
 import { build } from '../../src/app.ts'
-import { dialectOf } from '../../src/tenants/database.ts'
+import { dialectOf } from '../../src/database/database.ts'
 import { openStore, type StoreDialect } from '../../src/tenants/store.ts'
-import { createVault } from '../../src/tenants/vault.ts'
+import { createVault } from '../../src/vault/vault.ts'
 import { testConfig } from '../support.ts'
 
 /**

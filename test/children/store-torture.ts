@@ -2,11 +2,11 @@ import { flushCompileCache } from 'node:module'
 import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { DatabaseConnection } from 'kysely'
-import { DatabaseAway } from '../../src/tenants/away.ts'
-import { postgresDialect } from '../../src/tenants/postgres.ts'
-import { sqliteDialect } from '../../src/tenants/sqlite.ts'
+import { postgresDialect } from '../../src/database/postgres.ts'
+import { sqliteDialect } from '../../src/database/sqlite.ts'
+import { DatabaseAway } from '../../src/database/unavailable.ts'
 import { openStore, type StoreDialect } from '../../src/tenants/store.ts'
-import { createVault } from '../../src/tenants/vault.ts'
+import { createVault } from '../../src/vault/vault.ts'
 
 /**
  * A process that is to be killed: it writes credentials and rotates the master key on two databases at once, and says what was acknowledged.

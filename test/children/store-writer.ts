@@ -1,7 +1,7 @@
-import { postgresDialect } from '../../src/tenants/postgres.ts'
-import { sqliteDialect } from '../../src/tenants/sqlite.ts'
+import { postgresDialect } from '../../src/database/postgres.ts'
+import { sqliteDialect } from '../../src/database/sqlite.ts'
 import { openStore } from '../../src/tenants/store.ts'
-import { createVault } from '../../src/tenants/vault.ts'
+import { createVault } from '../../src/vault/vault.ts'
 
 /** One of several processes that open a store at once and write credentials: prints the versions it got. */
 const [database = '', masterKey = '', privateKey = '', writes = '1'] = process.argv.slice(2)

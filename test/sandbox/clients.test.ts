@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { operations } from '../../src/app.ts'
-import { buildSandbox } from '../../src/sandbox/app.ts'
+import { buildSandbox } from '../../src/sandbox/server.ts'
 import { createCredential } from '../support.ts'
 
 /** The requests of the vendor's clients, byte for byte as their public sources write them, against the sandbox. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { openStore } from '../../src/tenants/store.ts'
-import { createVault, SealError, seal } from '../../src/tenants/vault.ts'
+import { createVault, SealError, seal } from '../../src/vault/vault.ts'
 import { isDefaultHeader } from '../../src/voximplant/account.ts'
 import { onEveryDatabase } from '../databases.ts'
 import { emptyList, startStub } from '../stub.ts'

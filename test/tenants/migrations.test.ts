@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import t from 'tap'
-import { migrations } from '../../src/tenants/migrations.ts'
-import type { Tables } from '../../src/tenants/schema.ts'
+import { migrations } from '../../src/database/migrations.ts'
+import type { Tables } from '../../src/database/tables.ts'
 import { openStore } from '../../src/tenants/store.ts'
-import { createVault } from '../../src/tenants/vault.ts'
+import { createVault } from '../../src/vault/vault.ts'
 import { onEveryDatabase } from '../databases.ts'
 
 onEveryDatabase(t, 'keys that were rotated before have one lineage afterwards, and tenants an id of their own', async (t, database) => {

@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers'
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
 import { RowReader, streamOf } from '../../src/voximplant/rows.ts'
-import { compileAnswer, type Drift } from '../../src/voximplant/wire.ts'
+import { compileAnswer, type Drift } from '../../src/voximplant/wire/wire.ts'
 
 const row = Type.Object({ userId: Type.Integer(), userName: Type.String(), nested: Type.Array(Type.Object({ skillId: Type.Integer() })) })
 const drift: Drift = { unknown: () => undefined, unreadable: () => undefined }

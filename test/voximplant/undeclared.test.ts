@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
 import { anything, decimal, hiding, id, integer, json, maybe, passedOn, text, timestamp } from '../../schemas/common.ts'
-import { compileAnswer, decodeExactly, mark } from '../../src/voximplant/wire.ts'
+import { compileAnswer, decodeExactly, mark } from '../../src/voximplant/wire/wire.ts'
 
 /** What a decoder makes of JSON that differs from what is declared, and what it counts. */
 function decode(schema: Parameters<typeof compileAnswer>[0], source: string) {

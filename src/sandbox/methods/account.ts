@@ -1,5 +1,5 @@
 import type { Account } from '../../../schemas/account.ts'
-import { refuse } from '../dialect.ts'
+import { refuse } from '../codec.ts'
 import type { Method } from './index.ts'
 
 /** How much of each currency one US dollar buys; fixed, so that answers repeat. */

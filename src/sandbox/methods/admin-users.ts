@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { type Params, refuse } from '../dialect.ts'
-import { choose, chooseOne, holdsPart, now, pageOf } from '../select.ts'
+import { type Params, refuse } from '../codec.ts'
+import { choose, chooseOne, holdsPart, now, pageOf } from '../query.ts'
 import type { AccountState } from '../state.ts'
-import { type AdminRoleRow, type AdminUserRow, adminRoles, adminUsers, bindIds } from '../world.ts'
+import { type AdminRoleRow, type AdminUserRow, adminRoles, adminUsers, bindIds } from '../tables.ts'
 import type { Method } from './index.ts'
 
 const selector = {

@@ -1,8 +1,8 @@
 import type { Application } from '../../../schemas/application.ts'
-import { refuse } from '../dialect.ts'
-import { holdsPart, now, pageOf } from '../select.ts'
+import { refuse } from '../codec.ts'
+import { holdsPart, now, pageOf } from '../query.ts'
 import type { AccountState } from '../state.ts'
-import { applications, chosenApplications, deleteApplications, rules } from '../world.ts'
+import { applications, chosenApplications, deleteApplications, rules } from '../tables.ts'
 import type { Method } from './index.ts'
 
 const shortName = /^[a-z][a-z0-9-]{1,64}$/

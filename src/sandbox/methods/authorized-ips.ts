@@ -1,8 +1,8 @@
 import type { AuthorizedIp } from '../../../schemas/authorized-ip.ts'
 import type { UpstreamErrorName } from '../../voximplant/errors.ts'
-import { refuse } from '../dialect.ts'
+import { refuse } from '../codec.ts'
 import { contains, type Network, readNetwork, writeNetwork } from '../network.ts'
-import { now, pageOf } from '../select.ts'
+import { now, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
 import type { Method } from './index.ts'
 

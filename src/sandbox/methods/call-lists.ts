@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { isIPv4 } from 'node:net'
 import type { CallList } from '../../../schemas/call-list.ts'
-import { toSnake } from '../../voximplant/wire.ts'
+import { toSnake } from '../../voximplant/wire/wire.ts'
+import { type Params, refuse, type SandboxFile } from '../codec.ts'
 import { readCsv } from '../csv.ts'
-import { type Params, refuse, type SandboxFile } from '../dialect.ts'
-import { chooseOne, holdsPart, now, pageOf } from '../select.ts'
+import { chooseOne, holdsPart, now, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenApplications, chosenRules, rules, whenDeleted } from '../world.ts'
+import { applications, chosenApplications, chosenRules, rules, whenDeleted } from '../tables.ts'
 import type { Method } from './index.ts'
 
 /** Whether a call list is dialed by the upstream, or task by task when a scenario asks for one. */

@@ -1,6 +1,6 @@
 import type { CallerId } from '../../../schemas/caller-id.ts'
-import { refuse } from '../dialect.ts'
-import { chooseOne, pageOf } from '../select.ts'
+import { refuse } from '../codec.ts'
+import { chooseOne, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
 import type { Method } from './index.ts'
 

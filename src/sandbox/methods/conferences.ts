@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
-import { refuse } from '../dialect.ts'
-import { now } from '../select.ts'
+import { refuse } from '../codec.ts'
+import { now } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenRules, chosenUsers, whenDeleted } from '../world.ts'
+import { applications, chosenRules, chosenUsers, whenDeleted } from '../tables.ts'
 import { addSession } from './history.ts'
 import type { Method } from './index.ts'
 

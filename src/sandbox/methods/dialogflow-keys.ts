@@ -1,4 +1,4 @@
-import { refuse } from '../dialect.ts'
+import { refuse } from '../codec.ts'
 import { type AccountState, table } from '../state.ts'
 import type { Method } from './index.ts'
 

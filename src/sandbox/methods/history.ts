@@ -1,9 +1,9 @@
 import { TransactionType } from '../../../schemas/transaction.ts'
-import { type Params, refuse } from '../dialect.ts'
-import { type Cast, type Past, pastOf, type SessionRow, type TransactionRow } from '../past.ts'
-import { now, pageOf } from '../select.ts'
+import { type Params, refuse } from '../codec.ts'
+import { type Cast, type Past, pastOf, type SessionRow, type TransactionRow } from '../demo-data/call-history.ts'
+import { now, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenApplications, rules, users } from '../world.ts'
+import { applications, chosenApplications, rules, users } from '../tables.ts'
 import type { Method } from './index.ts'
 
 /** What has happened since the account was made; ids are clear of those of the past it may have been given. */

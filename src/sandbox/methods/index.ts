@@ -1,6 +1,6 @@
 import type { SandboxAccount } from '../auth.ts'
-import type { Params } from '../dialect.ts'
-import type { FileAnswer } from '../file-answer.ts'
+import type { Params } from '../codec.ts'
+import type { FileAnswer } from '../file-response.ts'
 import type { AccountState } from '../state.ts'
 import * as account from './account.ts'
 import * as adminRoles from './admin-roles.ts'

@@ -1,6 +1,6 @@
 import type { Invoice, InvoiceAmount, InvoiceRow } from '../../../schemas/invoice.ts'
-import { refuse } from '../dialect.ts'
-import { pageOf } from '../select.ts'
+import { refuse } from '../codec.ts'
+import { pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
 import type { Method } from './index.ts'
 

@@ -1,7 +1,7 @@
 import type { KeyValue } from '../../../schemas/key-value.ts'
-import { type Params, refuse } from '../dialect.ts'
+import { type Params, refuse } from '../codec.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, theApplication, whenDeleted } from '../world.ts'
+import { applications, theApplication, whenDeleted } from '../tables.ts'
 import type { Method } from './index.ts'
 
 interface ItemRow extends KeyValue {

@@ -1,6 +1,6 @@
 import type { OutboundTestNumber } from '../../../schemas/outbound-test-number.ts'
-import { refuse } from '../dialect.ts'
-import { now } from '../select.ts'
+import { refuse } from '../codec.ts'
+import { now } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
 import type { Method } from './index.ts'
 

@@ -1,9 +1,9 @@
 import type { PhoneNumber } from '../../../schemas/phone-number.ts'
 import type { UpstreamErrorName } from '../../voximplant/errors.ts'
-import { type Params, refuse } from '../dialect.ts'
-import { now, pageOf } from '../select.ts'
+import { type Params, refuse } from '../codec.ts'
+import { now, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenApplications, chosenRules, rules, whenDeleted } from '../world.ts'
+import { applications, chosenApplications, chosenRules, rules, whenDeleted } from '../tables.ts'
 import type { Method } from './index.ts'
 
 /** A rented number as it is kept: the names of what it is bound to are looked up when it is shown. */

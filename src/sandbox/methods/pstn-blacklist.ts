@@ -1,6 +1,6 @@
 import type { PstnBlacklistItem } from '../../../schemas/pstn-blacklist-item.ts'
-import { type Params, refuse } from '../dialect.ts'
-import { chooseOne, pageOf } from '../select.ts'
+import { type Params, refuse } from '../codec.ts'
+import { chooseOne, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
 import type { Method } from './index.ts'
 

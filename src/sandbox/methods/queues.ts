@@ -1,9 +1,9 @@
 import type { QueueState } from '../../../schemas/queue.ts'
 import { seeded } from '../../../schemas/seeded.ts'
-import { type Params, refuse } from '../dialect.ts'
-import { holdsPart, now, pageOf } from '../select.ts'
+import { type Params, refuse } from '../codec.ts'
+import { holdsPart, now, pageOf } from '../query.ts'
 import type { AccountState } from '../state.ts'
-import { applications, bindIds, chosenQueues, chosenUsers, type QueueRow, queues, skills, theApplication, users } from '../world.ts'
+import { applications, bindIds, chosenQueues, chosenUsers, type QueueRow, queues, skills, theApplication, users } from '../tables.ts'
 import type { Method } from './index.ts'
 
 function checkName(account: AccountState, name: string, field: string, self?: QueueRow): string {

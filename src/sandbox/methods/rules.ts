@@ -1,5 +1,5 @@
 import type { AccountState } from '../state.ts'
-import { applications, rules } from '../world.ts'
+import { applications, rules } from '../tables.ts'
 import type { Method } from './index.ts'
 
 /** Rules are there to be referred to: no endpoint speaks the methods that change them. */

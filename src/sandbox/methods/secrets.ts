@@ -1,9 +1,9 @@
 import type { SecretWithValue } from '../../../schemas/secret.ts'
 import { seeded } from '../../../schemas/seeded.ts'
-import { type Params, refuse } from '../dialect.ts'
-import { choose, holdsPart, now, pageOf } from '../select.ts'
+import { type Params, refuse } from '../codec.ts'
+import { choose, holdsPart, now, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, theApplication, whenDeleted } from '../world.ts'
+import { applications, theApplication, whenDeleted } from '../tables.ts'
 import type { Method } from './index.ts'
 
 interface SecretRow extends SecretWithValue {

@@ -1,8 +1,8 @@
 import type { SipRegistration } from '../../../schemas/sip-registration.ts'
-import { type Params, refuse } from '../dialect.ts'
-import { pageOf } from '../select.ts'
+import { type Params, refuse } from '../codec.ts'
+import { pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenApplications, chosenRules, chosenUsers, rules, users, whenDeleted } from '../world.ts'
+import { applications, chosenApplications, chosenRules, chosenUsers, rules, users, whenDeleted } from '../tables.ts'
 import type { Method } from './index.ts'
 
 /** A registration as it is kept: the names of what it is bound to are looked up when it is shown. */

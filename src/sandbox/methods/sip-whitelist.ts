@@ -1,7 +1,7 @@
 import type { SipWhitelistItem } from '../../../schemas/sip-whitelist-item.ts'
-import { type Params, refuse } from '../dialect.ts'
+import { type Params, refuse } from '../codec.ts'
 import { readNetwork, writeNetwork } from '../network.ts'
-import { chooseOne, pageOf } from '../select.ts'
+import { chooseOne, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
 import type { Method } from './index.ts'
 

@@ -1,9 +1,9 @@
 import { seeded } from '../../../schemas/seeded.ts'
 import type { Skill } from '../../../schemas/skill.ts'
-import { type Params, refuse } from '../dialect.ts'
-import { choose, chooseOne, holdsPart, pageOf } from '../select.ts'
+import { type Params, refuse } from '../codec.ts'
+import { choose, chooseOne, holdsPart, pageOf } from '../query.ts'
 import type { AccountState } from '../state.ts'
-import { bindIds, chosenQueues, chosenUsers, queues, skills, users } from '../world.ts'
+import { bindIds, chosenQueues, chosenUsers, queues, skills, users } from '../tables.ts'
 import type { Method } from './index.ts'
 
 const selector = { id: 'skillId', name: 'skillName', unknownId: 'INVALID_SKILL_ID' } as const

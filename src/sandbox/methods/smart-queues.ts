@@ -1,9 +1,9 @@
 import type { SmartQueue, SmartQueueAgent, SmartQueueMetric, SmartQueueSkill, SmartQueueState } from '../../../schemas/smart-queue.ts'
-import { type Params, refuse } from '../dialect.ts'
-import { choose, chooseOne, holdsPart, now, pageOf } from '../select.ts'
-import { measure, type Period, scopeOf } from '../smart-queue-metrics.ts'
+import { type Params, refuse } from '../codec.ts'
+import { measure, type Period, scopeOf } from '../demo-data/smart-queue-metrics.ts'
+import { choose, chooseOne, holdsPart, now, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, bindIds, chosenUsers, theApplication, type UserRow, users, whenDeleted } from '../world.ts'
+import { applications, bindIds, chosenUsers, theApplication, type UserRow, users, whenDeleted } from '../tables.ts'
 import type { Method } from './index.ts'
 
 interface QueueRow extends SmartQueue {

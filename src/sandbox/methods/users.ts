@@ -1,8 +1,8 @@
 import { seeded } from '../../../schemas/seeded.ts'
-import { refuse } from '../dialect.ts'
-import { holdsPart, now, pageOf } from '../select.ts'
+import { refuse } from '../codec.ts'
+import { holdsPart, now, pageOf } from '../query.ts'
 import type { AccountState } from '../state.ts'
-import { applications, chosenUsers, deleteUsers, queues, skills, theApplication, type UserRow, users } from '../world.ts'
+import { applications, chosenUsers, deleteUsers, queues, skills, theApplication, type UserRow, users } from '../tables.ts'
 import type { Method } from './index.ts'
 
 const maxUsers = 1000

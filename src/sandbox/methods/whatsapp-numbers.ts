@@ -1,7 +1,7 @@
 import type { WhatsappNumber } from '../../../schemas/whatsapp-number.ts'
-import { pageOf } from '../select.ts'
+import { pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenApplications, rules, whenDeleted } from '../world.ts'
+import { applications, chosenApplications, rules, whenDeleted } from '../tables.ts'
 import type { Method } from './index.ts'
 
 /** The names of what a number is bound to are looked up when it is shown. */

@@ -1,0 +1,5 @@
+import { compileAll, type Operation } from '../src/api/endpoint.ts'
+import { sections } from './index.ts'
+
+/** Every endpoint, ready for requests: made once, shared by the service, its document and the sandbox. Throws on a contradictory declaration. */
+export const operations: readonly Operation[] = compileAll(sections)

@@ -1,0 +1,104 @@
+import type { Operation } from '../api/endpoint.ts'
+import { Problem } from '../problems/problem.ts'
+import { type Account, type Client, type ClientOptions, createClient, Refusal } from '../voximplant/client.ts'
+import { meaningOf } from '../voximplant/errors.ts'
+import { redact } from '../voximplant/redact.ts'
+
+/** What the upstream said of credentials that it accepts. */
+export interface Verdict {
+  verifiedAt: string
+  /** Of a service account, where the upstream tells. */
+  roles: string[] | undefined
+}
+
+/** Asks the upstream whether it accepts an account's credentials. Throws a Problem that says what an administrator can do. */
+export type Check = (account: Account) => Promise<Verdict>
+
+/** Codes by which the upstream says that it knows the caller, and does not let it do this: good credentials of an account that lacks something. */
+const knowsThem: readonly string[] = ['upstream-permission-denied', 'upstream-account-state']
+/** Codes that say nothing of the caller. */
+const notThem: readonly string[] = ['upstream-fault', 'upstream-unavailable', 'rate-limited', 'egress-refused']
+
+/**
+ * A check with connections of its own, which are closed after each. @param operations where GetAccountInfo is found
+ */
+export function createCheck(operations: readonly Operation[], options: Omit<ClientOptions, 'drift'>): Check {
+  const accountInfo = operations.find(({ endpoint }) => endpoint.rpc === 'GetAccountInfo')!
+  const ignore = () => {}
+  return async account => {
+    if (account.origin === 'sandbox')
+      throw new Problem(
+        'credentials-unverified',
+        'The embedded sandbox is out of reach from here. Nothing was stored; store them unseen (`--no-verify`), or use the admin API.'
+      )
+    const client = createClient({ ...options, drift: { unknown: ignore, unreadable: ignore } })
+    try {
+      await checkAccount(client, account, accountInfo)
+      return { verifiedAt: new Date().toISOString(), roles: await rolesOf(client, account) }
+    } finally {
+      await client.close()
+    }
+  }
+}
+
+async function checkAccount(client: Client, account: Account, accountInfo: Operation): Promise<void> {
+  const { accountId } = account.credential
+  let answered: unknown
+  try {
+    const { result } = await client.call(account, {
+      method: accountInfo.endpoint.rpc,
+      form: accountInfo.form.encode({}),
+      decode: accountInfo.decode,
+      answers: accountInfo.answers,
+      safe: true,
+      retry: accountInfo.class.retry
+    })
+    answered = (result as { accountId?: number } | undefined)?.accountId
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw unverified(error)
+    error.message = redact(error.message, accountInfo, account.credential, '')
+    const { type, name } = meaningOf(error.code)
+    if (knowsThem.includes(type)) return
+    if (notThem.includes(type)) throw unverified(error)
+    throw new Problem(
+      'credentials-refused',
+      `The upstream does not accept these credentials for account ${accountId} (${name}); nothing was stored.`,
+      {
+        upstream: { method: accountInfo.endpoint.rpc, code: error.code, name, message: error.message },
+        cause: error
+      }
+    )
+  }
+  if (answered !== accountId)
+    throw new Problem(
+      'credentials-of-another-account',
+      `The upstream takes these credentials for those of account ${answered}, not of ${accountId}; nothing was stored.`
+    )
+}
+
+/** One message for every way in which a connection fails: which it was tells what listens where, and goes to the log. */
+const unverified = (cause: unknown) =>
+  new Problem(
+    'credentials-unverified',
+    `The upstream could not be asked about these credentials${cause instanceof Refusal ? `: ${cause.message}` : '.'} Nothing was stored; try again, or store them unseen with \`verify=false\`.`,
+    { cause }
+  )
+
+/** The names of a service account's roles. An upstream that does not tell is no reason to refuse its key. */
+async function rolesOf(client: Client, account: Account): Promise<string[] | undefined> {
+  const { credential } = account
+  if (credential.kind !== 'key') return undefined
+  try {
+    const { result } = await client.call(account, {
+      method: 'GetKeyRoles',
+      form: new URLSearchParams({ cmd: 'GetKeyRoles', key_id: credential.keyId }).toString(),
+      decode: answer => answer,
+      answers: ['result'],
+      safe: true
+    })
+    const names = (Array.isArray(result) ? result : [result]).map(role => (role as { role_name?: unknown } | undefined)?.role_name)
+    return names.filter(name => typeof name === 'string')
+  } catch {
+    return undefined
+  }
+}

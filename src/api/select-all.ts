@@ -1,0 +1,129 @@
+import { type TProperties, Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { integer, maybe, oneOf } from '../../schemas/common.ts'
+import { Problem, type Violation } from '../problems/problem.ts'
+import type { Operation } from './endpoint.ts'
+import type { Answer } from './reply.ts'
+import { invalid } from './validation.ts'
+
+/** What a schema of single fields cannot say: exactly one of several fields, and the selectors that can stand for everything. */
+
+/** The fields that `all` adds to an endpoint. */
+export const everyFieldNames: readonly string[] = ['all', 'expectedCount']
+
+/** The fields by which a caller selects everything, and proves to know how much that is. */
+export const everyFields = (selectors: string[]): TProperties =>
+  selectors.length === 0
+    ? {}
+    : {
+        all:
+          selectors.length === 1
+            ? maybe(
+                Type.Boolean({
+                  enum: [true],
+                  description: `Selects everything, in place of \`${selectors[0]}\`. Needs \`expectedCount\`, and a key with the scope \`bulk\`.`,
+                  examples: [true]
+                })
+              )
+            : maybe(
+                oneOf(
+                  selectors,
+                  'The selector that shall stand for everything; its own field is then left out. Needs `expectedCount`, and a key with the scope `bulk`.'
+                )
+              ),
+        expectedCount: maybe(
+          integer('With `all`: how many things that must be. The call is refused with 412 when another number is counted now.', {
+            minimum: 0,
+            examples: [3]
+          })
+        )
+      }
+
+/** Whether a call selects everything. Throws unless each choice is made: exactly one of `exactlyOne`, a selector or `all`, each with what it needs. */
+export function requireChoices(operation: Operation, input: Record<string, unknown>): boolean {
+  const selectors = Object.keys(operation.endpoint.all ?? {})
+  const optional = new Set(selectors.filter(name => (operation.endpoint.input.required ?? []).includes(name) === false))
+  const chosen = input.all === true ? selectors[0] : (input.all as string | undefined)
+  const errors: Violation[] = []
+  const complain = (field: string, detail: string) =>
+    errors.push({ in: operation.partOf.get(field) ?? 'query', pointer: `/${field}`, detail })
+  for (const name of selectors) {
+    if (name === chosen && input[name] !== undefined) complain(name, 'must be left out when `all` selects everything')
+    else if (name !== chosen && input[name] === undefined && !optional.has(name))
+      complain(name, chosen === undefined ? 'is required, unless `all` and `expectedCount` select everything' : 'is required')
+  }
+  if (chosen !== undefined && input.expectedCount === undefined) complain('expectedCount', 'is required with `all`')
+  if (chosen === undefined && input.expectedCount !== undefined) complain('expectedCount', 'means nothing without `all`')
+  const choice = operation.endpoint.exactlyOne ?? []
+  const made = choice.filter(name => input[name] !== undefined || name === chosen)
+  if (choice.length > 0 && made.length !== 1) complain((made[1] ?? choice[0])!, `exactly one of ${choice.join(', ')} has to be given`)
+  for (const [key, other] of Object.entries(operation.endpoint.requires ?? {})) {
+    const name = key.replace('~', '')
+    const applies = key === name ? input[name] !== undefined : isName([input[name]].flat()[0])
+    if (applies && input[other] === undefined) complain(other, `is required with ${key === name ? '' : 'a name as '}\`${name}\``)
+  }
+  if (errors.length > 0) throw invalid(errors)
+  return chosen !== undefined
+}
+
+/** Whether an id-or-name is a name. */
+export const isName = (value: unknown): value is string => typeof value === 'string' && value.startsWith('~')
+
+/** Counts what `all` would select through the list endpoint, and makes the call only when that is what the caller expects. */
+export async function callForAll(
+  operation: Operation,
+  request: FastifyRequest,
+  input: Record<string, unknown>,
+  byId: ReadonlyMap<string, Operation>,
+  end: number
+): Promise<Answer> {
+  if (!request.tenant.scopes.includes('bulk'))
+    throw new Problem('scope-missing', 'This API key lacks the scope `bulk`, which calls with `all` need.')
+  const { all, expectedCount, ...rest } = input
+  const field = all === true ? Object.keys(operation.endpoint.all!)[0]! : (all as string)
+  const counter = byId.get(operation.endpoint.all![field]!)!
+  const filters = Object.fromEntries(
+    Object.entries(rest).filter(([name]) => counter.endpoint.input.properties[name] && !operation.endpoint.all?.[name])
+  )
+  const missing = (counter.endpoint.input.required ?? []).filter(name => filters[name] === undefined)
+  if (missing.length > 0)
+    throw invalid(
+      missing.map(name => ({
+        in: operation.partOf.get(name) ?? 'query',
+        pointer: `/${name}`,
+        detail: 'is required with `all`, to count what is selected'
+      }))
+    )
+  const count = await countUpTo(expectedCount as number, counter, request, filters, end)
+  if (count !== expectedCount)
+    throw new Problem(
+      'count-differs',
+      `There are ${count === undefined ? `more than ${expectedCount}` : count} now, not ${expectedCount}: nothing was changed.`
+    )
+  const wire = operation.form.fields.find(candidate => candidate.name === field)!.params[0]!.wire
+  return request.voximplant(operation, rest, `${operation.form.encode(rest)}&${wire}=all`)
+}
+
+/**
+ * How many rows a list has: as the upstream counts them, or, where it does not, by reading them; undefined for more than `max`, so that no more
+ * pages are read than the caller's own number asks for. Rejects with upstream-timeout at `end`, on the clock of `performance.now()`.
+ */
+async function countUpTo(
+  max: number,
+  counter: Operation,
+  request: FastifyRequest,
+  filters: Record<string, unknown>,
+  end: number
+): Promise<number | undefined> {
+  const pages = counter.endpoint.input.properties.limit !== undefined
+  const limit = 1000
+  for (let offset = 0; ; offset += limit) {
+    if (performance.now() >= end)
+      throw new Problem('upstream-timeout', 'What `all` selects could not be counted in time: nothing was changed.')
+    const { result, totalCount } = await request.voximplant(counter, pages ? { ...filters, limit, offset } : filters)
+    if (totalCount !== undefined) return totalCount
+    const rows = (result as unknown[] | undefined)?.length ?? 0
+    if (!pages || rows < limit) return offset + rows
+    if (offset + rows > max) return undefined
+  }
+}

@@ -1,0 +1,81 @@
+import { type ProblemType, problemTypes } from './problem.ts'
+
+/** How failures stand in the document: a shared response for each combination of kinds, each kind with an example as a caller would see it. */
+
+/** `invalid-request` -> `InvalidRequest`: the name in the document of the response for some kinds of problem. */
+export const responseName = (types: readonly ProblemType[]): string =>
+  types.map(type => type.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase())).join('Or')
+
+/** What the upstream has against a field of the body. */
+const refusal = (method: string, code: number, name: string, message: string, pointer: string) => ({
+  detail: `The upstream says: ${message}`,
+  errors: [{ in: 'body', pointer, detail: message }],
+  upstream: { method, code, name, message }
+})
+
+/** What a kind says of one request: its `detail`, and the members that it has beyond those of all. */
+const seen: Partial<Record<ProblemType, object>> = {
+  'invalid-request': { detail: 'body /userName is required.', errors: [{ in: 'body', pointer: '/userName', detail: 'is required' }] },
+  'idempotency-key-required': {
+    detail: 'header /Idempotency-Key is required.',
+    errors: [{ in: 'header', pointer: '/Idempotency-Key', detail: 'is required' }]
+  },
+  'idempotency-key-reused': {
+    detail: 'This Idempotency-Key was used for another request. Take a fresh one for each.',
+    errors: [{ in: 'header', pointer: '/idempotency-key', detail: 'was used for a request with other contents' }]
+  },
+  'scope-missing': { detail: 'This API key lacks the scope `users:write`.' },
+  'authentication-required': { detail: 'Send `Authorization: Bearer vg_...` with a valid API key.' },
+  'admin-token-required': { detail: 'Send `Authorization: Bearer ...` with a valid admin token.' },
+  'not-found': { detail: 'There is no such thing in this account.' },
+  'count-differs': { detail: 'There are 4 now, not 3: nothing was changed.' },
+  'already-exists': refusal('AddUser', 118, 'USER_NAME_ISNT_UNIQUE', 'user name isnt unique (user_name)', '/userName'),
+  'invalid-value': refusal('AddUser', 523, 'PASSWORD_TOO_WEAK', 'password too weak (user_password)', '/userPassword'),
+  'state-conflict': { detail: 'The upstream did nothing, and gave no reason.' },
+  'tenant-exists': { detail: 'There is a tenant acme already.' },
+  'precondition-failed': { detail: 'The tenant acme is not in the state that If-Match names.' }
+}
+
+/** A problem of a kind as a caller would see it. */
+export const exampleOf = (type: ProblemType) => {
+  const { title, status, origin, retryable } = problemTypes[type]
+  return {
+    type: `/problems/${type}`,
+    title,
+    status,
+    detail: `${title}.`,
+    instance: 'urn:request:0198c7b2-5a0e-7c34-9d62-3f1c1c4e9b11',
+    code: type,
+    origin,
+    retryable,
+    ...seen[type]
+  }
+}
+
+/** A response that operations share: the kinds of problem that one status can mean, each with an example of its own. */
+export const problemResponse = (types: readonly ProblemType[], description = describe(types)) => ({
+  description,
+  content: {
+    'application/problem+json': {
+      schema: { $ref: '#/components/schemas/Problem' },
+      ...(types.length === 1
+        ? { example: exampleOf(types[0]!) }
+        : { examples: Object.fromEntries(types.map(type => [type, { value: exampleOf(type) }])) })
+    }
+  }
+})
+
+const describe = (types: readonly ProblemType[]): string =>
+  `${types.map(type => `${problemTypes[type].title} (\`${type}\`)`).join('; or: ')}.`
+
+/** The `default` responses: the usual failures of any operation, told apart by `status` and `code`. */
+export const defaults = {
+  any: problemResponse(
+    ['authentication-required', 'scope-missing', 'rate-limited', 'upstream-fault'],
+    'Any other failure. `status` and `code` say which: 401 the API key is not valid, 403 it lacks a scope, 408 or 413 the request is too slow or too large, 415 its content type is not supported, 424 the credentials of the tenant are rejected, 429 too many requests, 500 a defect, 502 to 504 the upstream or the service cannot respond now. `/problems` lists every code.'
+  ),
+  admin: problemResponse(
+    ['admin-token-required', 'rate-limited'],
+    'Any other failure. `status` and `code` say which: 401 the token is not valid, 408 or 413 the request is too slow or too large, 415 its content type is not supported, 429 too many requests, 500 a defect, 503 the service cannot respond now. `/problems` lists every code.'
+  )
+} as const

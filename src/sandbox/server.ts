@@ -1,0 +1,130 @@
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Operation } from '../api/endpoint.ts'
+import { accountOfApiKey, accountOfToken, type SandboxAccount } from './auth.ts'
+import { Refused, refuse, type SandboxFile, speechOf } from './codec.ts'
+import { FileAnswer } from './file-response.ts'
+import { methods, seed } from './methods/index.ts'
+import { readMultipart } from './multipart.ts'
+import { createState } from './state.ts'
+
+export interface SandboxOptions {
+  /** The endpoints, from which the dialect is drawn. */
+  operations: readonly Operation[]
+  accounts: readonly SandboxAccount[]
+  /** Whether a new account begins with a small world of applications, users and the like. */
+  demo?: boolean
+  /** Where the state is kept between runs; none: in memory. */
+  stateFile?: string
+  /** A certificate and its key (PEM), for https. */
+  https?: { cert: string; key: string }
+}
+
+/** A call the sandbox has taken: for tests that ask what really arrived. */
+export interface SeenCall {
+  accountId: number
+  method: string
+  /** The parameters as text, by the upstream's names. */
+  params: Record<string, string>
+}
+
+/** What the sandbox tells about itself. */
+export interface SandboxRecord {
+  /** Requests taken, refused ones included. */
+  requests: number
+  /** The latest calls that were authorized, oldest first; at most 1,000. */
+  seen: SeenCall[]
+  /** Makes an account known, or gives it further keys. */
+  addAccount(account: SandboxAccount): void
+}
+
+const maxSeen = 1000
+const maxFile = 268_435_456
+
+/** The embedded upstream: a server that speaks the dialect of the Voximplant Management API and keeps state per account. */
+export async function buildSandbox({ operations, accounts, demo = false, stateFile, https }: SandboxOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: false,
+    https: https ?? null,
+    bodyLimit: maxFile,
+    routerOptions: { ignoreTrailingSlash: true },
+    forceCloseConnections: true
+  }) as unknown as FastifyInstance
+  const speeches = speechOf(operations)
+  const known = new Map<number, SandboxAccount>()
+  const state = createState(stateFile)
+  const record: SandboxRecord = {
+    requests: 0,
+    seen: [],
+    addAccount(account) {
+      const before = known.get(account.accountId)
+      known.set(account.accountId, { ...before, ...account, keys: { ...before?.keys, ...account.keys } })
+    }
+  }
+  for (const account of accounts) record.addAccount(account)
+  app.decorate('sandbox', record)
+  app.addHook('onClose', async () => state.flush())
+
+  const fileNames = new Set(operations.flatMap(({ form }) => form.params.flatMap(({ kind, wire }) => (kind === 'file' ? [wire] : []))))
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
+    done(null, new URLSearchParams(body as string))
+  )
+  // A file can also be the body itself, with the parameters in the query.
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
+
+  const answer = async (request: FastifyRequest<{ Params: { method?: string } }>, reply: FastifyReply) => {
+    record.requests++
+    const { texts, files } = await read(request, fileNames)
+    const method = request.params.method ?? texts.get('cmd') ?? refuse('MISSING_CMD', 'cmd')
+    const speech = speeches.get(method as never)
+    const act = methods.get(method)
+    if (!speech || !act) return refuse('UNKNOWN_COMMAND', 'cmd', `The sandbox has no method ${method}.`)
+    const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1]
+    const caller = token ? accountOfToken(token, known) : accountOfApiKey(texts, known)
+    if (record.seen.push({ accountId: caller.accountId, method, params: Object.fromEntries(texts) }) > maxSeen) record.seen.shift()
+    const account = state.account(caller.accountId, fresh => (caller.demo ?? demo) && seed(fresh, caller))
+    const result = act(speech.read(texts, files), account, { known: caller, byApiKey: !token })
+    if (!operationsThatRead.has(method)) state.changed()
+    if (!(result instanceof FileAnswer)) return speech.write(result)
+    reply.headers(result.headers)
+    return result.bytes
+  }
+  const operationsThatRead = new Set<string>(operations.filter(operation => operation.class.safe).map(operation => operation.endpoint.rpc))
+
+  // The PHP client sends a request with a file as PUT.
+  for (const url of ['/platform_api', '/platform_api/:method']) app.route({ method: ['GET', 'POST', 'PUT'], url, handler: answer as never })
+
+  app.setErrorHandler((error, _request, reply) => {
+    if (error instanceof Refused)
+      return reply
+        .code(200)
+        .send({ error: { code: error.code, msg: error.message, ...(error.fieldName ? { field_name: error.fieldName } : {}) } })
+    return reply.code((error as { statusCode?: number }).statusCode ?? 500).send({ error: { code: 2, msg: (error as Error).message } })
+  })
+  return app
+}
+
+/** The texts and files of a request, wherever they stand: query, form or multipart. The body wins over the query. */
+async function read(
+  request: FastifyRequest,
+  fileNames: ReadonlySet<string>
+): Promise<{ texts: Map<string, string>; files: Map<string, SandboxFile> }> {
+  const texts = new Map(new URLSearchParams(request.url.split('?')[1] ?? ''))
+  const files = new Map<string, SandboxFile>()
+  const contentType = request.headers['content-type'] ?? ''
+  if (/^multipart\/form-data\b/i.test(contentType) && Buffer.isBuffer(request.body)) {
+    const form = await readMultipart(contentType, request.body, fileNames)
+    for (const [name, value] of form.texts) texts.set(name, value)
+    for (const [name, file] of form.files) files.set(name, file)
+  } else if (request.body instanceof URLSearchParams) {
+    for (const [name, value] of request.body) texts.set(name, value)
+  } else if (Buffer.isBuffer(request.body)) {
+    files.set('file_content', { name: undefined, type: contentType, bytes: request.body })
+  }
+  return { texts, files }
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    sandbox: SandboxRecord
+  }
+}
