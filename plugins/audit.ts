@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Operation } from '../src/api/endpoint.ts'
+import type { Operation } from '../src/api/operation.ts'
 import { sweepEvery } from '../src/database/sweep.ts'
 import { Problem } from '../src/problems/problem.ts'
 import { deleteEntries, entryQuota, writeEntry } from '../src/tenants/audit-log.ts'

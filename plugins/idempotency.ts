@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Operation } from '../src/api/endpoint.ts'
+import type { Operation } from '../src/api/operation.ts'
 import { QuotaExceeded } from '../src/database/quota.ts'
 import { sweepEvery } from '../src/database/sweep.ts'
 import { fingerprintOf, keyHeader, readKey, replayedHeader, verdictOn } from '../src/idempotency/header.ts'

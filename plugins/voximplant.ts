@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Operation } from '../src/api/endpoint.ts'
 import { notFoundIn } from '../src/api/find-by-name.ts'
+import type { Operation } from '../src/api/operation.ts'
 import type { Answer } from '../src/api/reply.ts'
 import { invalid } from '../src/api/validation.ts'
 import { Problem, type Violation } from '../src/problems/problem.ts'

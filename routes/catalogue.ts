@@ -1,4 +1,4 @@
-import { compileAll, type Operation } from '../src/api/endpoint.ts'
+import { compileAll, type Operation } from '../src/api/operation.ts'
 import { sections } from './index.ts'
 
 /** Every endpoint, ready for requests: made once, shared by the service, its document and the sandbox. Throws on a contradictory declaration. */

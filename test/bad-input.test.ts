@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
-import type { Operation } from '../src/api/endpoint.ts'
+import type { Operation } from '../src/api/operation.ts'
 import { operations } from '../src/app.ts'
 import { maxViolations } from '../src/problems/problem.ts'
 import catalogue from './fixtures/catalogue.json' with { type: 'json' }

@@ -2,7 +2,8 @@ import { Type } from '@sinclair/typebox'
 import t from 'tap'
 import { id, idOrName, maybe, ref, strict, text } from '../schemas/common.ts'
 import { Skill } from '../schemas/skill.ts'
-import { compile, compileAll, type Endpoint } from '../src/api/endpoint.ts'
+import type { Endpoint } from '../src/api/endpoint.ts'
+import { compile, compileAll } from '../src/api/operation.ts'
 import { done, first, page } from '../src/api/reply.ts'
 
 /** A declaration that contradicts itself stops the start, and says which and why. */

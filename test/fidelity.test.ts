@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
-import type { Operation } from '../src/api/endpoint.ts'
+import type { Operation } from '../src/api/operation.ts'
 import type { Answer } from '../src/api/reply.ts'
 import { operations } from '../src/app.ts'
 import { compileToWire, decodeExactly, fromUpstreamTime, toCamel } from '../src/voximplant/wire/wire.ts'

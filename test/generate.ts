@@ -2,7 +2,7 @@ import type { TSchema } from '@sinclair/typebox'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { nouns } from '../schemas/index.ts'
-import type { Operation } from '../src/api/endpoint.ts'
+import type { Operation } from '../src/api/operation.ts'
 import type { Violation } from '../src/problems/problem.ts'
 import { mark, marked } from '../src/voximplant/wire/wire.ts'
 

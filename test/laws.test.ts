@@ -4,7 +4,7 @@ import addFormats from 'ajv-formats'
 import t from 'tap'
 import { tags } from '../routes/index.ts'
 import { nouns } from '../schemas/index.ts'
-import type { Operation } from '../src/api/endpoint.ts'
+import type { Operation } from '../src/api/operation.ts'
 import { operations } from '../src/app.ts'
 import catalogue from './fixtures/catalogue.json' with { type: 'json' }
 import { type Choose, fieldsOf, type Input, inputOf, isReference, isReferences, isValid, requestOf, target } from './generate.ts'

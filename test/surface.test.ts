@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
 import { file } from '../schemas/common.ts'
-import { compile, type Endpoint } from '../src/api/endpoint.ts'
+import type { Endpoint } from '../src/api/endpoint.ts'
+import { compile } from '../src/api/operation.ts'
 import { done } from '../src/api/reply.ts'
 import { startService } from './support.ts'
 

@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto'
-import type { Operation } from '../src/api/endpoint.ts'
+import type { Operation } from '../src/api/operation.ts'
 import { operations } from '../src/app.ts'
 import {
   type Choose,

@@ -1,4 +1,4 @@
-import type { Operation } from '../api/endpoint.ts'
+import type { Operation } from '../api/operation.ts'
 import { Problem } from '../problems/problem.ts'
 import { type Account, type Client, type ClientOptions, createClient, Refusal } from '../voximplant/client.ts'
 import { meaningOf } from '../voximplant/errors.ts'

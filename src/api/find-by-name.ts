@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Problem, type UpstreamRefusal } from '../problems/problem.ts'
 import { isReference } from '../voximplant/wire/wire.ts'
-import type { Operation } from './endpoint.ts'
+import type { Operation } from './operation.ts'
 import type { Answer } from './reply.ts'
 import { isName } from './select-all.ts'
 

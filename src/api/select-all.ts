@@ -2,7 +2,7 @@ import { type TProperties, Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { integer, maybe, oneOf } from '../../schemas/common.ts'
 import { Problem, type Violation } from '../problems/problem.ts'
-import type { Operation } from './endpoint.ts'
+import type { Operation } from './operation.ts'
 import type { Answer } from './reply.ts'
 import { invalid } from './validation.ts'
 

@@ -3,7 +3,7 @@ import docs from '../../plugins/docs.ts'
 import { adminRoutes, adminTag } from '../../routes/admin.ts'
 import { sections, tags } from '../../routes/index.ts'
 import { adminNouns, nouns } from '../../schemas/index.ts'
-import { compileAll } from '../api/endpoint.ts'
+import { compileAll } from '../api/operation.ts'
 import { version } from '../telemetry/version.ts'
 
 /** The OpenAPI document as committed: of everything there is, without a store or an upstream. */

@@ -1,5 +1,5 @@
 import { type TProperties, Type } from '@sinclair/typebox'
-import type { Operation } from '../api/endpoint.ts'
+import type { Operation } from '../api/operation.ts'
 import { codeOf, type UpstreamErrorName } from '../voximplant/errors.ts'
 import { compileToWire, type ParamKind, readParam, toCamel, toSnake } from '../voximplant/wire/wire.ts'
 

@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Operation } from '../api/endpoint.ts'
+import type { Operation } from '../api/operation.ts'
 import { accountOfApiKey, accountOfToken, type SandboxAccount } from './auth.ts'
 import { Refused, refuse, type SandboxFile, speechOf } from './codec.ts'
 import { FileAnswer } from './file-response.ts'

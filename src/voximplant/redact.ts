@@ -1,4 +1,4 @@
-import type { Operation } from '../api/endpoint.ts'
+import type { Operation } from '../api/operation.ts'
 import type { Credential } from './client.ts'
 
 /** How much of the upstream's own words is passed on to callers, in characters. */
