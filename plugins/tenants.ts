@@ -7,8 +7,7 @@ import { createUsed } from '../src/tenants/last-used.ts'
 import { compileNetworks, type Networks, subnetOf, unknownAddress } from '../src/tenants/networks.ts'
 import type { Store, TenantSettings } from '../src/tenants/store.ts'
 import { SealError } from '../src/vault/vault.ts'
-import { accountOf, reaches } from '../src/voximplant/account.ts'
-import type { Account } from '../src/voximplant/client.ts'
+import { type Account, accountOf, reaches } from '../src/voximplant/account.ts'
 
 /** Who calls, and for which tenant: `request.tenant`. */
 export interface Caller {

@@ -6,20 +6,11 @@ import type { Answer } from '../src/api/reply.ts'
 import { invalid } from '../src/api/validation.ts'
 import { Problem, type Violation } from '../src/problems/problem.ts'
 import { findTracer } from '../src/telemetry/spans.ts'
-import { childOf } from '../src/voximplant/account.ts'
+import { type Account, childOf } from '../src/voximplant/account.ts'
 import { createGate, type Gate, type GateOptions, type Lane } from '../src/voximplant/bulkhead.ts'
-import {
-  type Account,
-  type Client,
-  type ClientCounts,
-  type ClientOptions,
-  Cut,
-  createClient,
-  type Permit,
-  Refusal
-} from '../src/voximplant/client.ts'
+import { type Client, type ClientCounts, type ClientOptions, Cut, createClient, type Permit, Refusal } from '../src/voximplant/client.ts'
 import { type Download, download } from '../src/voximplant/download.ts'
-import { meaningOf } from '../src/voximplant/errors.ts'
+import { meaningOf } from '../src/voximplant/error-codes.ts'
 import { redact } from '../src/voximplant/redact.ts'
 import { type FilePart, upload } from '../src/voximplant/upload.ts'
 import { Unencodable } from '../src/voximplant/wire/wire.ts'

@@ -2,7 +2,7 @@ import type { Server, ServerResponse } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { problemTypes } from '../src/problems/problem.ts'
-import { codeOf, knownCodes, meaningOf } from '../src/voximplant/errors.ts'
+import { codeOf, knownCodes, meaningOf } from '../src/voximplant/error-codes.ts'
 import statuses from './fixtures/error-statuses.json' with { type: 'json' }
 import { startStub } from './stub.ts'
 import { type Service, startService, tester } from './support.ts'

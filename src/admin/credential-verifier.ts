@@ -1,7 +1,8 @@
 import type { Operation } from '../api/operation.ts'
 import { Problem } from '../problems/problem.ts'
-import { type Account, type Client, type ClientOptions, createClient, Refusal } from '../voximplant/client.ts'
-import { meaningOf } from '../voximplant/errors.ts'
+import type { Account } from '../voximplant/account.ts'
+import { type Client, type ClientOptions, createClient, Refusal } from '../voximplant/client.ts'
+import { meaningOf } from '../voximplant/error-codes.ts'
 import { redact } from '../voximplant/redact.ts'
 
 /** What the upstream said of credentials that it accepts. */

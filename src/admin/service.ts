@@ -22,8 +22,8 @@ import {
 } from '../tenants/model.ts'
 import { isNetwork } from '../tenants/networks.ts'
 import type { Store } from '../tenants/store.ts'
+import type { Credential } from '../voximplant/account.ts'
 import { accountOf, isDefaultHeader } from '../voximplant/account.ts'
-import type { Credential } from '../voximplant/client.ts'
 import { parseInstant } from '../voximplant/wire/times.ts'
 import type { Check } from './credential-verifier.ts'
 

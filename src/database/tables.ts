@@ -1,5 +1,5 @@
 import type { ApiKey, AuditEntry, CredentialStatus, Tenant } from '../tenants/model.ts'
-import type { Credential } from '../voximplant/client.ts'
+import type { Credential } from '../voximplant/account.ts'
 
 /** The tables as Kysely knows them, and how their rows become what the service sees. `migrations.ts` makes them. */
 export interface Tables {

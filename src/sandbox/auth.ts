@@ -1,5 +1,5 @@
 import { type KeyObject, verify } from 'node:crypto'
-import type { UpstreamErrorName } from '../voximplant/errors.ts'
+import type { UpstreamErrorName } from '../voximplant/error-codes.ts'
 import { Refused } from './codec.ts'
 
 /** An account the sandbox knows, with the means to recognize its callers. */

@@ -1,6 +1,6 @@
 import { type TProperties, Type } from '@sinclair/typebox'
 import type { Operation } from '../api/operation.ts'
-import { codeOf, type UpstreamErrorName } from '../voximplant/errors.ts'
+import { codeOf, type UpstreamErrorName } from '../voximplant/error-codes.ts'
 import { compileToWire, type ParamKind, readParam, toCamel, toSnake } from '../voximplant/wire/wire.ts'
 
 /** The upstream's no: thrown by a method, answered as `{error: {code, msg, field_name}}` in HTTP 200. */

@@ -1,4 +1,4 @@
-import type { UpstreamErrorName } from '../voximplant/errors.ts'
+import type { UpstreamErrorName } from '../voximplant/error-codes.ts'
 import { type Params, refuse } from './codec.ts'
 
 /** What the methods of the sandbox have in common: how rows are chosen and paged. */

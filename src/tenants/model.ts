@@ -1,4 +1,4 @@
-import type { Credential } from '../voximplant/client.ts'
+import type { Credential } from '../voximplant/account.ts'
 
 /** What the store keeps, as the rest of the service sees it. Times are RFC 3339 text. */
 

@@ -7,7 +7,7 @@ import { skipLocked, sweepBudgetMs } from '../database/sweep.ts'
 import { keyOf, statusOf, type Tables, tenantOf } from '../database/tables.ts'
 import { canaryName, checkHead, createDataKeys, openCredential } from '../vault/sealing.ts'
 import { open, type Place, SealError, seal, type Vault } from '../vault/vault.ts'
-import type { Credential } from '../voximplant/client.ts'
+import type { Credential } from '../voximplant/account.ts'
 import { readEntries, settleEntry, writeEntry } from './audit-log.ts'
 import {
   type Actor,

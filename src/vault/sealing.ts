@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
 import type { Tables } from '../database/tables.ts'
 import type { CredentialInput, TenantSettings } from '../tenants/model.ts'
-import type { Credential } from '../voximplant/client.ts'
+import type { Credential } from '../voximplant/account.ts'
 import { open, type Place, SealError, seal, type Vault } from './vault.ts'
 
 /** What is sealed where: the places of the tenants' secrets, and the data keys that open them. */

@@ -5,6 +5,7 @@ import { Problem } from '../problems/problem.ts'
 import { count, type Tally, Timing } from '../telemetry/counters.ts'
 import type { Journey } from '../telemetry/journey.ts'
 import { endAttempt, headersOf, startAttempt } from '../telemetry/spans.ts'
+import type { Account } from './account.ts'
 import {
   type Breaker,
   type BreakerCounts,
@@ -19,28 +20,13 @@ import {
 } from './circuit-breaker.ts'
 import { Connections, type HostManners } from './connection-pool.ts'
 import { textOf } from './encoding.ts'
-import { meaningOf } from './errors.ts'
+import { meaningOf } from './error-codes.ts'
 import { LargeResponse, type LargeResponses, largeFrom, Turns } from './large-response.ts'
 import type { MethodClass } from './methods.ts'
 import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions, secondsOf } from './retry.ts'
 import type { Rows } from './rows.ts'
-import { createTokens, type SigningKey, skewOf } from './token.ts'
+import { createTokens, skewOf } from './token.ts'
 import { type Decode, type Drift, decodeExactly } from './wire/wire.ts'
-
-/** What a tenant calls the upstream with. One object per stored version: tokens are cached by it. */
-export type Credential = ({ kind: 'key' } & SigningKey) | { kind: 'api-key'; accountId: number; apiKey: string }
-
-/** Whom a call is made for, and where. */
-export interface Account {
-  tenantId: string
-  /** Never another tenant's, also not that of one that is created again under the same id. */
-  tenantUid: string
-  /** Scheme, host and port of the upstream. */
-  origin: string
-  credential: Credential
-  /** Headers of the tenant's own, in lower case. */
-  headers?: Record<string, string> | undefined
-}
 
 /** Leave to call, looked at again right before each attempt: the caller and the account may have changed since the request began. */
 export interface Permit {

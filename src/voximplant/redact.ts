@@ -1,5 +1,5 @@
 import type { Operation } from '../api/operation.ts'
-import type { Credential } from './client.ts'
+import type { Credential } from './account.ts'
 
 /** How much of the upstream's own words is passed on to callers, in characters. */
 const maxMessage = 1_000

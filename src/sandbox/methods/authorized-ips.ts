@@ -1,5 +1,5 @@
 import type { AuthorizedIp } from '../../../schemas/authorized-ip.ts'
-import type { UpstreamErrorName } from '../../voximplant/errors.ts'
+import type { UpstreamErrorName } from '../../voximplant/error-codes.ts'
 import { refuse } from '../codec.ts'
 import { contains, type Network, readNetwork, writeNetwork } from '../network.ts'
 import { now, pageOf } from '../query.ts'

@@ -1,5 +1,5 @@
 import type { PhoneNumber } from '../../../schemas/phone-number.ts'
-import type { UpstreamErrorName } from '../../voximplant/errors.ts'
+import type { UpstreamErrorName } from '../../voximplant/error-codes.ts'
 import { type Params, refuse } from '../codec.ts'
 import { now, pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'

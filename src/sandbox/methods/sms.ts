@@ -1,5 +1,5 @@
 import type { A2pFailed, A2pMessage, SmsMessage } from '../../../schemas/sms.ts'
-import { codeOf } from '../../voximplant/errors.ts'
+import { codeOf } from '../../voximplant/error-codes.ts'
 import { type Params, refuse } from '../codec.ts'
 import { now } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
