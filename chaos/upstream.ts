@@ -5,7 +5,7 @@ import { pipeline, Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import type { Operation } from '../src/api/operation.ts'
-import { methods as classes } from '../src/voximplant/methods.ts'
+import { methods as traits } from '../src/voximplant/methods.ts'
 import { type Certificate, makeCertificate } from './certificate.ts'
 import { answersWhole, type Fault, type FaultKind, judge, type Occasion, type Plan, type Rule, type Verdict } from './faults.ts'
 
@@ -443,7 +443,7 @@ function readCall(request: IncomingMessage, body: Buffer, pattern: RegExp): Call
   const text = form || body.length === 0 ? params.toString() : body.toString('latin1')
   return {
     method,
-    safe: (classes as Record<string, { safe?: boolean }>)[method]?.safe === true,
+    safe: (traits as Record<string, { safe?: boolean }>)[method]?.safe === true,
     account: accountIn(request.headers.authorization) ?? Number(params.get('account_id') ?? 0),
     marker: pattern.exec(text)?.[0],
     params

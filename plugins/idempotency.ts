@@ -255,7 +255,7 @@ const send = (reply: FastifyReply, { status, headers, body }: Answer): FastifyRe
   reply.code(status).headers(headers).serializer(asIs).send(body)
 
 /** How the outcome of an operation can be found out: in our words where an operation of ours does it. */
-function settlementOf({ class: { reconcile } }: Operation, operations: readonly Operation[]): Omit<Settle, 'id'> | undefined {
+function settlementOf({ traits: { reconcile } }: Operation, operations: readonly Operation[]): Omit<Settle, 'id'> | undefined {
   if (!reconcile) return undefined
   const [method, by] = reconcile
   const looks = operations.find(({ endpoint, method: verb }) => endpoint.rpc === method && verb === 'GET' && endpoint.reply.kind === 'page')

@@ -78,7 +78,7 @@ export default fp(
 
     /** A place for one call, which the caller leaves; at once where there is room. */
     const enter = (request: FastifyRequest, operation: Operation, account: Account): Lane | Promise<Lane> => {
-      const { startsSession } = operation.class
+      const { startsSession } = operation.traits
       const lane = gate.lane(startsSession ? `account ${account.credential.accountId}` : account.tenantId)
       const turn = gate.enter(
         lane,
@@ -135,12 +135,12 @@ export default fp(
               : (operation.decodeRowsWithheld ?? operation.decodeRows),
             answers: operation.answers,
             partial: operation.partial,
-            ownAccount: operation.class.ownAccount,
-            safe: operation.class.safe === true,
-            retry: operation.class.retry,
-            timeout: operation.class.startsSession ? options.sessionTimeout : undefined,
+            ownAccount: operation.traits.ownAccount,
+            safe: operation.traits.safe === true,
+            retry: operation.traits.retry,
+            timeout: operation.traits.startsSession ? options.sessionTimeout : undefined,
             journey: this.journey,
-            sending: operation.class.safe ? undefined : this.attempt?.sending,
+            sending: operation.traits.safe ? undefined : this.attempt?.sending,
             permit
           })) as Answer
         } catch (error) {
@@ -151,8 +151,8 @@ export default fp(
       }
     )
 
-    const connectionOf = (request: FastifyRequest, account: Account, { endpoint, class: facts }: Operation) =>
-      client.connection(account, { method: endpoint.rpc, safe: facts.safe === true, journey: request.journey })
+    const connectionOf = (request: FastifyRequest, account: Account, { endpoint, traits }: Operation) =>
+      client.connection(account, { method: endpoint.rpc, safe: traits.safe === true, journey: request.journey })
     app.decorateRequest(
       'upload',
       async function (this: FastifyRequest, declared: Operation, { input, after, file, partOf }: UploadInput, reply: FastifyReply) {
@@ -276,13 +276,13 @@ function problemOfRefusal(
   { credential }: Account,
   sent: string | URLSearchParams
 ): Problem {
-  const { endpoint, form, partOf, class: facts, upload } = operation
+  const { endpoint, form, partOf, traits, upload } = operation
   const message = redact(said, operation, credential, sent)
   const about = fieldName ?? /^INVALID_(\w+)$/.exec(meaningOf(code).name)?.[1]?.toLowerCase()
   const field = about === undefined ? undefined : form.fieldOf.get(about)
   const part = field === undefined ? undefined : partOf.get(field)
   // The filter of a list refers to things; the selector of a change addresses them, as the path does; beside a file the query holds what a body would.
-  const addressed = part === undefined ? undefined : part === 'path' || (part === 'query' && !facts.safe && !upload)
+  const addressed = part === undefined ? undefined : part === 'path' || (part === 'query' && !traits.safe && !upload)
   const { name, type } = meaningOf(code, addressed)
   const errors: Violation[] | undefined =
     field !== undefined && part !== undefined ? [{ in: part, pointer: `/${field}`, detail: message || name }] : undefined

@@ -182,14 +182,14 @@ t.test('networks', async t => {
 })
 
 t.test('scopes', async t => {
-  for (const { id, scopes, method, class: facts } of operations) {
+  for (const { id, scopes, method, traits } of operations) {
     const [first, ...special] = scopes
     t.ok(holds([first!], first!))
     t.ok(
       holds(['*'], first!) && !special.some(scope => holds(['*', '*:read'], scope)),
       `${id}: \`*\` holds ${first}, and nothing that stands apart`
     )
-    t.equal(holds(['*:read'], first!), facts.safe === true, `${id} (${method})`)
+    t.equal(holds(['*:read'], first!), traits.safe === true, `${id} (${method})`)
   }
 })
 

@@ -101,13 +101,13 @@ const listed = new Set(
 )
 
 /** Whether the upstream would take a text field for a name or a list item: told from its reference, not from our own schemas. */
-function isNamed({ endpoint, form, class: facts }: Operation, { name, schema }: Pick<Field, 'name' | 'schema'>): boolean {
+function isNamed({ endpoint, form, traits }: Operation, { name, schema }: Pick<Field, 'name' | 'schema'>): boolean {
   if (isReference(schema) || isReferences(schema)) return true
   if (schema.contentMediaType === 'application/json') return false
   const params = form.fields.find(field => field.name === name)?.params ?? []
   return params.some(({ wire, kind }) => {
     const known = methods[endpoint.rpc]?.params.find(param => param.wire === wire)
-    return kind === 'text-list' || known?.kind === 'text-list' || (!facts.safe && listed.has(wire.replace(/^(new|required)_/, '')))
+    return kind === 'text-list' || known?.kind === 'text-list' || (!traits.safe && listed.has(wire.replace(/^(new|required)_/, '')))
   })
 }
 

@@ -171,13 +171,13 @@ t.test('the header is required where a call costs money, and checked everywhere'
   t.teardown(() => service.close())
   const bad = ['', 'a b', 'x'.repeat(256), '"', '"a', '""', '"a"b', `"${'x'.repeat(256)}"`, 'naïve', '"a";b=1', 'a, b', '"\\a"']
   let required = 0
-  for (const { id, method, url, class: facts } of operations) {
+  for (const { id, method, url, traits } of operations) {
     if (method !== 'POST') continue
     const path = url.replace(/:\w+/g, '1')
     const without = await service.call('POST', path, undefined, { headers: { 'idempotency-key': undefined } })
     const headerErrors = (without.body?.errors ?? []).filter((error: { in: string }) => error.in === 'header')
-    t.equal(headerErrors.length, facts.costsMoney ? 1 : 0, `${id} without a key`)
-    if (facts.costsMoney) required++
+    t.equal(headerErrors.length, traits.costsMoney ? 1 : 0, `${id} without a key`)
+    if (traits.costsMoney) required++
     for (const key of bad) {
       const answer = await service.call('POST', path, undefined, { headers: { 'idempotency-key': key } })
       t.match(

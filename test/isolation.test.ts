@@ -78,7 +78,7 @@ t.test("another tenant's ids are answered as ids of nothing", async t => {
   t.strictSame(await holdings(), before, "and nothing in the other's account has changed")
 
   // To their owner these ids name something: reading first and deleting last, so that it is still there when it is asked for.
-  const rank = ({ operation }: Case) => (operation.class.safe ? 0 : operation.method === 'DELETE' ? 2 : 1)
+  const rank = ({ operation }: Case) => (operation.traits.safe ? 0 : operation.method === 'DELETE' ? 2 : 1)
   let known = 0
   for (const each of cases.toReversed().toSorted((a, b) => rank(a) - rank(b)))
     if (said(each, await victim(each.operation, each.foreign)) !== said(each, await victim(each.operation, each.nothing))) known++

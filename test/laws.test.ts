@@ -99,13 +99,13 @@ t.test('lists that the upstream takes joined are bounded, without repetition and
   })
   const wrong: string[] = []
   let lists = 0
-  for (const { id, endpoint, form, class: facts } of operations) {
+  for (const { id, endpoint, form, traits } of operations) {
     for (const { name, params } of form.fields) {
       if (!params.some(({ kind }) => kind === 'id-list' || kind === 'text-list')) continue
       const schema = target(endpoint.input.properties[name]!)
       for (const list of (schema.anyOf ?? [schema]) as TSchema[]) {
         lists++
-        const most = facts.destructive && !wide.covers(`${id} ${name}`) ? 100 : 1000
+        const most = traits.destructive && !wide.covers(`${id} ${name}`) ? 100 : 1000
         if (list.minItems !== 1 || list.uniqueItems !== true || !(list.maxItems <= most))
           wrong.push(`${id} ${name}: ${list.minItems} to ${list.maxItems}, unique: ${list.uniqueItems}`)
       }
@@ -125,10 +125,10 @@ t.test('verbs and statuses mean what they mean everywhere', async t => {
     DELETE: [200, 204]
   }
   const wrong: string[] = []
-  for (const { id, method, class: facts, endpoint } of operations) {
+  for (const { id, method, traits, endpoint } of operations) {
     const { status } = endpoint.reply
     if (!statuses[method]!.includes(status)) wrong.push(`${id}: ${method} answers ${status}`)
-    if ((method === 'GET') !== (facts.safe === true)) wrong.push(`${id}: ${method} of a method that is ${facts.safe ? '' : 'not '}safe`)
+    if ((method === 'GET') !== (traits.safe === true)) wrong.push(`${id}: ${method} of a method that is ${traits.safe ? '' : 'not '}safe`)
     if (id.startsWith('create') && status !== 201 && status !== 202) wrong.push(`${id}: answers ${status}`)
   }
   t.strictSame(wrong, [])
@@ -482,7 +482,7 @@ t.test('every operation answers as published', async t => {
     adjust: (typeof adjustments)[string] | undefined
   ): Promise<string | undefined> => {
     // What changes something gets a world of its own: the order of the catalogue has no say.
-    const { call, get, pool } = operation.class.safe ? calm : await newWorld()
+    const { call, get, pool } = operation.traits.safe ? calm : await newWorld()
     const found: Pool = new Map()
     for (const id of adjust?.before ?? []) {
       const before = operations.find(({ id: other }) => other === id)!

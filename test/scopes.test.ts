@@ -15,11 +15,11 @@ const urlOf = (url: string) =>
 t.test('every change of who may act in the account needs `privileged`, which `*` does not hold', async t => {
   const service = await startService({ scopes: without('privileged') })
   t.teardown(() => service.close())
-  const privileged = operations.filter(({ class: { privileged } }) => privileged)
+  const privileged = operations.filter(({ traits: { privileged } }) => privileged)
   t.same(
     privileged.map(({ id }) => id).sort(),
     operations
-      .filter(({ class: { safe }, endpoint: { tag } }) => !safe && ['Admin users', 'Admin roles', 'Authorized IPs'].includes(tag))
+      .filter(({ traits: { safe }, endpoint: { tag } }) => !safe && ['Admin users', 'Admin roles', 'Authorized IPs'].includes(tag))
       .map(({ id }) => id)
       .sort(),
     'the traits of the methods say which'

@@ -97,7 +97,7 @@ export function freshKey(method: string, url: string): Record<string, string> {
   return method === 'POST' && spending.some(pattern => pattern.test(path)) ? { 'idempotency-key': randomUUID() } : {}
 }
 const spending = operations
-  .filter(({ method, class: facts }) => method === 'POST' && facts.costsMoney)
+  .filter(({ method, traits }) => method === 'POST' && traits.costsMoney)
   .map(({ url }) => new RegExp(`^${url.replace(/:\w+/g, '[^/]+')}$`))
 
 export const allScopes = ['*', 'bulk', 'spend', 'secrets', 'privileged']

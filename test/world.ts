@@ -98,7 +98,7 @@ export const callerOf =
 /** A call, and another one with other names where the first finds its names taken. */
 export async function make(call: Caller, operation: Operation, input: Input): Promise<{ input: Input; answer: TestAnswer }> {
   const answer = await call(operation, input)
-  if (operation.class.safe || answer.body?.code !== 'already-exists') return { input, answer }
+  if (operation.traits.safe || answer.body?.code !== 'already-exists') return { input, answer }
   const renewed = renew(operation, input)
   return { input: renewed, answer: await call(operation, renewed) }
 }
@@ -109,7 +109,7 @@ export async function explore(call: Caller): Promise<Pool> {
   const read = new Set<string>()
   // Twice: what the first round finds is what other lists are asked with.
   for (const operation of [...operations, ...operations]) {
-    if (!operation.class.safe || read.has(operation.id)) continue
+    if (!operation.traits.safe || read.has(operation.id)) continue
     const answer = await call(operation, inputOf(operation, 'minimal', chooseFrom(pool)))
     if (answer.status !== 200) continue
     read.add(operation.id)

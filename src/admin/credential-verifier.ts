@@ -52,7 +52,7 @@ async function checkAccount(client: Client, account: Account, accountInfo: Opera
       decode: accountInfo.decode,
       answers: accountInfo.answers,
       safe: true,
-      retry: accountInfo.class.retry
+      retry: accountInfo.traits.retry
     })
     answered = (result as { accountId?: number } | undefined)?.accountId
   } catch (error) {

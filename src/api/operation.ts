@@ -3,7 +3,7 @@ import type { FastifySchema } from 'fastify'
 import { maybe, paging, strict } from '../../schemas/common.ts'
 import { keyHeaders } from '../idempotency/header.ts'
 import { documentedProblems, type ProblemType, type Violation } from '../problems/problem.ts'
-import { type MethodClass, methodClass } from '../voximplant/methods.ts'
+import { type MethodTraits, traitsOf } from '../voximplant/methods.ts'
 import { compileAnswer, compileForm, type Decode, type Form, mark, marked, toSnake } from '../voximplant/wire/wire.ts'
 import type { Endpoint, Verb } from './endpoint.ts'
 import { exampleOfObject, triedInUrl } from './example.ts'
@@ -19,7 +19,7 @@ export interface Operation {
   endpoint: Endpoint
   method: Verb
   url: string
-  class: MethodClass
+  traits: MethodTraits
   /** The scopes a key needs: all of them. */
   scopes: string[]
   /** Whether its responses may hold secrets, so that no cache may keep them. */
@@ -72,8 +72,8 @@ export function compileAll(sections: readonly Record<string, Endpoint>[]): Opera
 function compileOperation(id: string, declaration: Endpoint): Operation {
   const { http, rpc, input, reply, tag } = declaration
   const [method, url] = http.split(' ') as [Verb, string]
-  const facts = methodClass(rpc)
-  if (!facts) throw new Error(`the upstream has no method ${rpc}`)
+  const traits = traitsOf(rpc)
+  if (!traits) throw new Error(`the upstream has no method ${rpc}`)
   const inPath = [...url.matchAll(/:(\w+)/g)].map(match => match[1]!)
   for (const name of inPath) if (!input.properties[name]) throw new Error(`the path names ${name}, which is not a field of the input`)
 
@@ -107,13 +107,13 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
 
   // A `~name` is looked for among rows whose names merely hold it, page by page.
   const searched = reply.kind === 'first' && inPath.some(name => input.properties[name]!.anyOf)
-  const form = compileForm(facts.cmd ?? rpc, searched ? Type.Object({ ...input.properties, ...paging }) : input, declaration)
+  const form = compileForm(rpc, searched ? Type.Object({ ...input.properties, ...paging }) : input, declaration)
 
   const wireOf = (field: string) => form.fields.find(({ name }) => name === field)!.params[0]!.wire
   const upload = declaration.upload && compileUpload(declaration.upload, parts.body, partOf, wireOf, { tried, example })
 
-  const scopes = scopesOf(tag, facts, reply)
-  const audits = auditsOf(facts, form, scopes)
+  const scopes = scopesOf(tag, traits, reply)
+  const audits = auditsOf(traits, form, scopes)
   const withhold = compileWithhold(reply.body)
   // An item that is looked for by its name is sent as it is found.
   if (withhold && reply.kind === 'first') throw new Error('fields for keys with `secrets` are not withheld from single items')
@@ -123,14 +123,14 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
     endpoint: declaration,
     method,
     url,
-    class: facts,
+    traits,
     scopes,
     confidential: withhold !== undefined || scopes.includes('secrets'),
     ...(withhold ? { withhold } : {}),
     ...(audits ? { audits } : {}),
     form,
     decode: compileAnswer(reply.answer, id),
-    ...(facts.safe && (reply.kind === 'page' || reply.kind === 'list') ? decodersOfRows(reply, id) : {}),
+    ...(traits.safe && (reply.kind === 'page' || reply.kind === 'list') ? decodersOfRows(reply, id) : {}),
     answers: Object.keys(reply.answer.properties).map(toSnake),
     partial: ['page', 'list', 'value'].includes(reply.kind),
     partOf,
@@ -142,7 +142,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
       description: [
         declaration.description,
         `Needs the scope${scopes.length > 1 ? 's' : ''} ${scopes.map(scope => `\`${scope}\``).join(' and ')}${declaration.all ? ', and `bulk` with `all`' : ''}.`,
-        `Upstream: \`${facts.cmd ?? rpc}\`.`
+        `Upstream: \`${rpc}\`.`
       ]
         .filter(Boolean)
         .join('\n\n'),
@@ -153,7 +153,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
       ...(declaration.all ? { 'x-voxgate-scopes-with-all': [...scopes, 'bulk'] } : {}),
       params: strict(triedInUrl(parts.path, tried, example)),
       querystring: upload?.querystring ?? strict(triedInUrl(parts.query, tried, example)),
-      ...(method === 'POST' ? { headers: keyHeaders(facts.costsMoney === true) } : {}),
+      ...(method === 'POST' ? { headers: keyHeaders(traits.costsMoney === true) } : {}),
       // Sets nothing: a PATCH of no field is a mistake.
       ...(takesBody
         ? {
@@ -176,10 +176,10 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
                   : {})
               }
             : { type: 'null', description: reply.description },
-        ...problemResponses(declaration, method, inPath.length > 0, facts)
+        ...problemResponses(declaration, method, inPath.length > 0, traits)
       },
-      'x-voximplant-method': facts.cmd ?? rpc,
-      'x-voximplant-params': [...new Set([...form.params.map(param => param.wire), ...(facts.ownAccount ? ['account_id'] : [])])].sort()
+      'x-voximplant-method': rpc,
+      'x-voximplant-params': [...new Set([...form.params.map(param => param.wire), ...(traits.ownAccount ? ['account_id'] : [])])].sort()
     } as FastifySchema
   }
 }
@@ -198,12 +198,12 @@ const headersOf = (headers: Record<string, string>) =>
   Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, type: 'string' }]))
 
 /** Which calls of a method are written to the audit log: those that destroy, change rights, spend or answer secrets. */
-function auditsOf(facts: MethodClass, form: Form, scopes: readonly string[]): Operation['audits'] {
-  if (facts.privileged || facts.costsMoney || scopes.includes('secrets')) return () => true
-  if (!facts.destructive) return undefined
-  if (!facts.destructiveIf) return () => true
+function auditsOf(traits: MethodTraits, form: Form, scopes: readonly string[]): Operation['audits'] {
+  if (traits.privileged || traits.costsMoney || scopes.includes('secrets')) return () => true
+  if (!traits.destructive) return undefined
+  if (!traits.destructiveIf) return () => true
   // The condition speaks of what is sent: `name=value|value`, or `name|name`.
-  const [names = '', values = '[^&]*'] = facts.destructiveIf.split('=')
+  const [names = '', values = '[^&]*'] = traits.destructiveIf.split('=')
   const destroys = new RegExp(`(?:^|&)(?:${names})=(?:${values})(?:&|$)`)
   return input => {
     try {
@@ -216,7 +216,7 @@ function auditsOf(facts: MethodClass, form: Form, scopes: readonly string[]): Op
 }
 
 /** The problems an operation can answer with, by status. */
-function problemResponses({ all, reply }: Endpoint, method: Verb, inPath: boolean, facts: MethodClass): Record<number, object> {
+function problemResponses({ all, reply }: Endpoint, method: Verb, inPath: boolean, traits: MethodTraits): Record<number, object> {
   const types: ProblemType[] = [
     ...(reply.problems ?? []),
     'invalid-request',
@@ -229,13 +229,13 @@ function problemResponses({ all, reply }: Endpoint, method: Verb, inPath: boolea
     'service-unavailable'
   ]
   if (inPath || method === 'DELETE' || reply.mayBeMissing) types.push('not-found')
-  if (!facts.safe) types.push('already-exists', 'invalid-value', 'outcome-unknown', 'tenant-quota-exceeded')
+  if (!traits.safe) types.push('already-exists', 'invalid-value', 'outcome-unknown', 'tenant-quota-exceeded')
   else types.push('invalid-value', 'upstream-timeout')
   if (method !== 'GET' && method !== 'DELETE') types.push('payload-too-large', 'unsupported-media-type', 'request-timeout')
-  if (facts.costsMoney) types.push('payment-required')
+  if (traits.costsMoney) types.push('payment-required')
   if (all) types.push('count-differs')
   if (method === 'POST') types.push('idempotency-in-flight', 'idempotency-key-reused')
-  if (method === 'POST' && facts.costsMoney) types.push('idempotency-key-required')
+  if (method === 'POST' && traits.costsMoney) types.push('idempotency-key-required')
   return documentedProblems(types)
 }
 

@@ -12,7 +12,7 @@ import { invalid } from './validation.ts'
  * The REST response to a decoded answer of the upstream. Throws Problem; an answer to a change that lacks what it must have is
  * `outcome-unknown`, as the change was sent and may have had its effect.
  */
-export function readReply({ endpoint: { reply, rpc }, class: { safe } }: Operation, answer: Answer, context: ReplyContext): RestAnswer {
+export function readReply({ endpoint: { reply, rpc }, traits: { safe } }: Operation, answer: Answer, context: ReplyContext): RestAnswer {
   try {
     return reply.read(answer, context)
   } catch (error) {
@@ -52,7 +52,7 @@ export function toRoute(operation: Operation, { byId, finders, base, lookupTimeo
   const chooses = endpoint.all !== undefined || endpoint.exactlyOne !== undefined || endpoint.requires !== undefined
   const searches = itemField(operation) !== undefined
   const pages = kind === 'page' && endpoint.input.properties.offset !== undefined
-  const names = operation.class.safe || endpoint.all ? namedFields(operation, finders) : []
+  const names = operation.traits.safe || endpoint.all ? namedFields(operation, finders) : []
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     let input = { ...(request.params as object), ...(request.query as object), ...(request.body as object | null | undefined) } as Record<
       string,
@@ -61,7 +61,7 @@ export function toRoute(operation: Operation, { byId, finders, base, lookupTimeo
     const everything = chooses && requireChoices(operation, input)
     const named = (names.length > 0 || searches) && isNamed(input)
     const end = everything || named ? performance.now() + lookupTimeout : 0
-    if (named && names.length > 0 && (everything || operation.class.safe))
+    if (named && names.length > 0 && (everything || operation.traits.safe))
       input = await resolveNames(operation, names, request, input, { finders, end })
     try {
       if (searches && named && isNamed(input)) return await findItem(operation, request, input, end)

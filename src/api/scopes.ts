@@ -1,5 +1,5 @@
 import type { TSchema } from '@sinclair/typebox'
-import type { MethodClass } from '../voximplant/methods.ts'
+import type { MethodTraits } from '../voximplant/methods.ts'
 import { mark, marked } from '../voximplant/wire/wire.ts'
 import type { Reply } from './reply.ts'
 
@@ -24,15 +24,15 @@ const wildcards = {
 const kebab = (words: string): string => words.toLowerCase().replace(/[^a-z0-9]+/g, '-')
 
 /** The scopes that an operation needs: all of them. */
-export function scopesOf(tag: string, facts: MethodClass, reply: Reply): string[] {
+export function scopesOf(tag: string, traits: MethodTraits, reply: Reply): string[] {
   // A method whose secret never leaves the service needs no scope for it.
   const result = reply.answer.properties.result as TSchema | undefined
   const hidden = result && marked((marked(result, mark.target) as TSchema | undefined) ?? result, mark.hidden)
   const special: (keyof typeof apart)[] = []
-  if (facts.costsMoney) special.push('spend')
-  if (facts.returnsSecret && !hidden) special.push('secrets')
-  if (facts.privileged) special.push('privileged')
-  return [`${kebab(tag)}:${facts.safe ? 'read' : 'write'}`, ...special]
+  if (traits.costsMoney) special.push('spend')
+  if (traits.returnsSecret && !hidden) special.push('secrets')
+  if (traits.privileged) special.push('privileged')
+  return [`${kebab(tag)}:${traits.safe ? 'read' : 'write'}`, ...special]
 }
 
 /** Whether scopes hold one that is needed: itself, or through `*`, `*:read`, or `write` where `read` is needed. */

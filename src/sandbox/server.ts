@@ -88,7 +88,7 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
     reply.headers(result.headers)
     return result.bytes
   }
-  const operationsThatRead = new Set<string>(operations.filter(operation => operation.class.safe).map(operation => operation.endpoint.rpc))
+  const operationsThatRead = new Set<string>(operations.filter(operation => operation.traits.safe).map(operation => operation.endpoint.rpc))
 
   // The PHP client sends a request with a file as PUT.
   for (const url of ['/platform_api', '/platform_api/:method']) app.route({ method: ['GET', 'POST', 'PUT'], url, handler: answer as never })

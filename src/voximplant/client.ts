@@ -22,7 +22,7 @@ import { Connections, type HostManners } from './connection-pool.ts'
 import { textOf } from './encoding.ts'
 import { meaningOf } from './error-codes.ts'
 import { LargeResponse, type LargeResponses, largeFrom, Turns } from './large-response.ts'
-import type { MethodClass } from './methods.ts'
+import type { MethodTraits } from './methods.ts'
 import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions, secondsOf } from './retry.ts'
 import type { Rows } from './rows.ts'
 import { createTokens, skewOf } from './token.ts'
@@ -53,7 +53,7 @@ export interface Call {
   /** How its `result` is decoded, where that is a list: a long one is then `Rows`, written already. */
   decodeRows?: Decode | undefined
   /** When it may be sent again; never by default. */
-  retry?: MethodClass['retry']
+  retry?: MethodTraits['retry']
   /** Milliseconds for everything; the client's own by default. */
   timeout?: number | undefined
   /** The request that it is made for. Its end cancels the call, if that is a safe one. */
@@ -481,7 +481,7 @@ export function createClient(options: ClientOptions): Client {
     })
 
   /** How long to wait before a failed attempt is repeated, in milliseconds; undefined when it must not be, or not by us. */
-  const pauseFor = (fault: Fault | undefined, raw: RawAnswer | undefined, retry: MethodClass['retry'], attempts: number) => {
+  const pauseFor = (fault: Fault | undefined, raw: RawAnswer | undefined, retry: MethodTraits['retry'], attempts: number) => {
     if (fault === undefined || !mayRepeat(retry, fault, attempts, options.retry.retries)) return undefined
     const told = secondsOf(raw?.headers['retry-after'], raw?.headers.date)
     if (told === undefined) return pauseOf(attempts, options.retry)

@@ -1,4 +1,4 @@
-import type { MethodClass } from './methods.ts'
+import type { MethodTraits } from './methods.ts'
 
 export interface RetryOptions {
   /** How often a read is tried again. */
@@ -16,14 +16,14 @@ export interface RetryOptions {
  */
 export type Fault = 'unsent' | 'transport' | 'answer'
 
-const covered: Record<MethodClass['retry'], readonly Fault[]> = {
+const covered: Record<MethodTraits['retry'], readonly Fault[]> = {
   any: ['unsent', 'transport', 'answer'],
   transport: ['unsent', 'transport'],
   unsent: ['unsent']
 }
 
 /** Whether a method of this class may be sent again after so many attempts. */
-export const mayRepeat = (kind: MethodClass['retry'], fault: Fault, attempts: number, retries: number): boolean =>
+export const mayRepeat = (kind: MethodTraits['retry'], fault: Fault, attempts: number, retries: number): boolean =>
   covered[kind].includes(fault) && attempts <= (kind === 'any' ? retries : Math.min(1, retries))
 
 /** The pause before the next attempt, in milliseconds: full jitter, so that those who failed together do not come back together. */
