@@ -7,12 +7,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { VictimOrder, VictimResult } from './abuse-victim.ts'
 import type { Line, Series } from './series.ts'
-import { aim, type Gun, makeTenants, onStage, rain, type Shot, type Stage, type StageTenant, startReplica, volley } from './stage.ts'
+import {
+  aim,
+  container,
+  type Gun,
+  makeTenants,
+  onStage,
+  rain,
+  type Shot,
+  type Stage,
+  type StageTenant,
+  startReplica,
+  volley
+} from './stage.ts'
 
 /** What a tenant, or anybody, can do to the others: one abuse after another, beside a tenant that calls steadily. */
 
-/** As in a container of 512 MB: V8 takes half of it for its heap. */
-const container = { NODE_OPTIONS: '--max-old-space-size=256' }
 const maxMemory = 512
 const maxRatio = 1.5
 /** Milliseconds: a probe of liveness waits for no longer. */

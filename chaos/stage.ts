@@ -142,6 +142,9 @@ export interface Replica {
   memory(): number
 }
 
+/** V8 as in the image, in a container of 512 MB, of which it takes half for its heap. */
+export const container = { NODE_OPTIONS: '--max-semi-space-size=16 --max-old-space-size=256' }
+
 /** Limits that do not get in the way of what a series measures; those that are about limits set their own. */
 const roomy: Record<string, string> = {
   ...Object.fromEntries(['KEY', 'TENANT', 'ADDRESS'].flatMap(of => [`${of}_RATE`, `${of}_BURST`]).map(name => [name, '1000000'])),

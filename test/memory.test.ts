@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { aim, makeTenants, onStage, startReplica } from '../chaos/stage.ts'
+import { aim, container, makeTenants, onStage, startReplica } from '../chaos/stage.ts'
 
 /** The process's memory, as in a container of 512 MB; `npm run chaos:report -- abuse` has the full numbers. */
 
@@ -17,7 +17,7 @@ t.test('large responses, read and unread, leave the process within 512 MB', asyn
     const [upstreamOrigin] = (await once(upstream, 'message')) as [string]
     const [{ key }] = (await makeTenants(stage, 1)) as unknown as [{ key: string }]
     const service = await startReplica(stage, upstreamOrigin, {
-      NODE_OPTIONS: '--max-old-space-size=256',
+      ...container,
       TENANT_CONCURRENCY: '50',
       UPSTREAM_TIMEOUT: '90000'
     })
