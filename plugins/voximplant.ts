@@ -13,7 +13,7 @@ import { type Download, download } from '../src/voximplant/download.ts'
 import { meaningOf } from '../src/voximplant/error-codes.ts'
 import { redact } from '../src/voximplant/redact.ts'
 import { type FilePart, upload } from '../src/voximplant/upload.ts'
-import { Unencodable } from '../src/voximplant/wire/wire.ts'
+import { Unencodable } from '../src/voximplant/wire/params.ts'
 import { refused } from './auth.ts'
 
 export interface VoximplantOptions {

@@ -51,7 +51,7 @@ import { endpoint } from '../src/api/endpoint.ts'
 import { created, done, first, listBeside, outcomes, page } from '../src/api/reply.ts'
 import type { Upload } from '../src/api/upload.ts'
 import { invalid } from '../src/api/validation.ts'
-import { toUnixSeconds } from '../src/voximplant/wire/wire.ts'
+import { toUnixSeconds } from '../src/voximplant/wire/times.ts'
 
 const tag = 'Call lists'
 const listId = id('The call list.')

@@ -2,7 +2,7 @@ import { flag, id, idOrName, idsOrNames, integer, list, maybe, paging, ref, stri
 import { HistoryReport, HistoryReportKind } from '../schemas/history-report.ts'
 import { endpoint } from '../src/api/endpoint.ts'
 import { accepted, file, page, report } from '../src/api/reply.ts'
-import { mark } from '../src/voximplant/wire/wire.ts'
+import { marks } from '../src/voximplant/wire/marks.ts'
 import { briefCallFilters, callFilters, datesOfSessions, datesOfTransactions, ruleWithApplication, transactionFilters } from './history.ts'
 import { measured } from './smart-queues.ts'
 
@@ -17,7 +17,7 @@ const asCsv = { ...inUtc, output: 'csv', withHeader: true }
 const order = { descOrder: maybe(flag('Whether the newest come first.')) }
 // A report is no page: it may have any number of rows.
 const part = {
-  limit: maybe({ ...integer('How many rows the report has at most.', { minimum: 1, examples: [10000] }), [mark.name]: 'count' }),
+  limit: maybe({ ...integer('How many rows the report has at most.', { minimum: 1, examples: [10000] }), ...marks({ name: 'count' }) }),
   offset: maybe(integer('How many rows are skipped.', { minimum: 0, examples: [0] }))
 }
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire/wire.ts'
+import { marks } from '../src/voximplant/wire/marks.ts'
 import { decimal, flag, hiding, id, integer, maybe, ref, text, timestamp } from './common.ts'
 
 const limits = (means: string) => ({
@@ -57,7 +57,7 @@ export const Account = hiding(
       taxpayerType: maybe(text('The kind of taxpayer the account belongs to, in a word of the upstream.', { examples: ['default'] })),
       bankCardProvider: maybe(text('The bank or provider that handles card payments.', { examples: ['ALFABANK'] })),
       isBankCardAutoChargeProhibited: maybe(flag('Whether the bank card may not be charged automatically.')),
-      enabled3ds: maybe({ ...flag('Whether card payments are confirmed by 3-D Secure.'), [mark.name]: 'enabled_3ds' }),
+      enabled3ds: maybe({ ...flag('Whether card payments are confirmed by 3-D Secure.'), ...marks({ name: 'enabled_3ds' }) }),
       allowInvoice: maybe(flag('Whether the account may pay by invoice.')),
       billingAddressName: maybe(text('Billing address: company or person.', { examples: ['Acme Inc.'] })),
       billingAddressCountryCode: maybe(text('Billing address: country (ISO 3166-1 alpha-2).', { examples: ['US'] })),

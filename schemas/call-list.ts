@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { encodingNames, encodingPattern, maxCells, maxColumns } from '../src/api/csv.ts'
-import { mark } from '../src/voximplant/wire/wire.ts'
+import { marks } from '../src/voximplant/wire/marks.ts'
 import { decimal, flag, formattedName, id, integer, ipv4, maybe, oneOf, strict, text, timestamp, unixTime } from './common.ts'
 
 const taskUuidForm = '1 to 40 letters, digits, hyphens and colons'
@@ -67,7 +67,7 @@ export const dialingStatistics = {
 
 const sign = (description: string, examples: string[]) => ({
   ...text(description, { pattern: '^[\\t\\x20-\\x7e]$', examples }),
-  [mark.expects]: 'one character of ASCII: a tab, a space or a visible one'
+  ...marks({ expects: 'one character of ASCII: a tab, a space or a visible one' })
 })
 
 /** How the CSV of a call list is written. */
@@ -80,7 +80,7 @@ export const csvFormat = {
       pattern: '^[A-Za-z0-9][A-Za-z0-9._:+-]{0,39}$',
       examples: ['UTF-8']
     }),
-    [mark.expects]: 'the name of an encoding, such as UTF-8 or windows-1251'
+    ...marks({ expects: 'the name of an encoding, such as UTF-8 or windows-1251' })
   })
 }
 
@@ -90,16 +90,16 @@ export const WritableEncoding = maybe({
     pattern: encodingPattern,
     examples: ['UTF-8']
   }),
-  [mark.expects]: `one of ${encodingNames.join(', ')}; a file can be uploaded in any encoding`
+  ...marks({ expects: `one of ${encodingNames.join(', ')}; a file can be uploaded in any encoding` })
 })
 
 const timeOfDay = (description: string, example: string) => ({
   ...text(description, { pattern: '^(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$', examples: [example] }),
-  [mark.expects]: 'a time of day as HH:mm:ss'
+  ...marks({ expects: 'a time of day as HH:mm:ss' })
 })
 
 /** What a cell of a call list can hold. */
-const cell = { type: ['string', 'number', 'boolean'], [mark.expects]: 'text, a number, or true or false' }
+const cell = { type: ['string', 'number', 'boolean'], ...marks({ expects: 'text, a number, or true or false' }) }
 
 /** The tasks of a call list as JSON: each a row, its fields the columns. */
 export const CallListTasks = Type.Array(
@@ -116,7 +116,10 @@ export const CallListTasks = Type.Array(
       })
     },
     additionalProperties: cell,
-    propertyNames: { pattern: '^[^\\r\\n\\u0000]{1,255}$', [mark.expects]: 'named with 1 to 255 characters without line breaks or NUL' },
+    propertyNames: {
+      pattern: '^[^\\r\\n\\u0000]{1,255}$',
+      ...marks({ expects: 'named with 1 to 255 characters without line breaks or NUL' })
+    },
     minProperties: 1,
     maxProperties: maxColumns,
     description: "One task. The scenario gets its fields as custom data; those that begin with `__` are the upstream's own."

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire/wire.ts'
+import { marks } from '../src/voximplant/wire/marks.ts'
 import { day, decimal, flag, id, integer, maybe, ref, secretUrl, text, timestamp } from './common.ts'
 
 const transactionId = maybe(id('The transaction that charged it.', 9001))
@@ -19,7 +19,7 @@ export const Call = Type.Object(
           code: maybe(integer('The SIP status the call ended with.', { examples: [200] })),
           details: maybe(text('The reason in words.', { examples: ['Normal call clearing'] }))
         },
-        { description: 'Why the call ended.', [mark.bareText]: 'details' }
+        { description: 'Why the call ended.', ...marks({ bareText: 'details' }) }
       )
     ),
     direction: maybe(text('The route of the call, as prices are named.', { examples: ['Incoming PSTN US'] })),

@@ -1,5 +1,5 @@
 import { type Static, type TObject, type TSchema, type TUnsafe, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire/wire.ts'
+import { type Kind, kindOf, marks } from '../src/voximplant/wire/marks.ts'
 
 /**
  * The kinds of field that inputs and answers are made of. Each takes its description first: what the field means, for somebody who never
@@ -22,7 +22,7 @@ interface Options {
 export const maybe = Type.Optional
 
 /** Puts a field of a POST, PUT or PATCH into the query. */
-export const inQuery = <T extends TSchema>(schema: T): T => ({ ...schema, [mark.query]: true })
+export const inQuery = <T extends TSchema>(schema: T): T => ({ ...schema, ...marks({ query: true }) })
 
 /** An id given by the upstream: a positive integer up to 2^53 - 1. */
 export const id = (description: string, example = 1) =>
@@ -31,7 +31,7 @@ export const id = (description: string, example = 1) =>
     maximum: maxId,
     description,
     examples: [example],
-    [mark.expects]: 'a positive integer id up to 9007199254740991'
+    ...marks({ expects: 'a positive integer id up to 9007199254740991' })
   })
 
 const named = (name: string) => Type.String({ pattern: `^~${listable}$`, maxLength: 513, examples: [`~${name}`] })
@@ -41,7 +41,7 @@ export const idOrName = (description: string, name: string, example = 1) =>
   Type.Union([Type.Integer({ minimum: 1, maximum: maxId, examples: [example] }), named(name)], {
     description: `${description}: its id, or its name after a tilde.`,
     examples: [example, `~${name}`],
-    [mark.expects]: `a positive integer id, or a tilde and a name (${example} or ~${name}), ${nameRule}`
+    ...marks({ kind: 'reference', expects: `a positive integer id, or a tilde and a name (${example} or ~${name}), ${nameRule}` })
   })
 
 /** 1 to `max` ids, or as many names each after a tilde; not both at once. */
@@ -54,7 +54,10 @@ export const idsOrNames = (description: string, name: string, { example = 1, max
     {
       description: `${description}: up to ${max} ids, or as many names each after a tilde; not both in one call.`,
       examples: [[example], [`~${name}`]],
-      [mark.expects]: `1 to ${max} different ids, or 1 to ${max} different names each after a tilde (~${name}), ${nameRule}; ids and names cannot be mixed`
+      ...marks({
+        kind: 'references',
+        expects: `1 to ${max} different ids, or 1 to ${max} different names each after a tilde (~${name}), ${nameRule}; ids and names cannot be mixed`
+      })
     }
   )
 
@@ -66,16 +69,26 @@ export const idList = (description: string, { examples = [[1, 2]] as unknown[], 
     uniqueItems: true,
     description,
     examples,
-    [mark.expects]: `1 to ${max} different positive integer ids`
+    ...marks({ kind: 'id-list', expects: `1 to ${max} different positive integer ids` })
   })
+
+/** What a list is to the upstream, by what its items are. */
+const listKinds: { readonly [Item in Kind]?: Kind } = { number: 'id-list', text: 'text-list' }
 
 /** A list whose items cannot break the upstream's `;`-joined form. */
 export const list = <T extends TSchema>(item: T, description: string, { examples = [] as unknown[], max = 100 } = {}) =>
-  Type.Array(item, { minItems: 1, maxItems: max, uniqueItems: true, description, ...(examples.length ? { examples } : {}) })
+  Type.Array(item, {
+    minItems: 1,
+    maxItems: max,
+    uniqueItems: true,
+    description,
+    ...(examples.length ? { examples } : {}),
+    ...marks({ kind: listKinds[kindOf(item, description)] ?? 'list' })
+  })
 
 /** An item of a text list. */
 export const listItem = ({ expects = `text ${nameRule}`, ...options }: { maxLength?: number; pattern?: string; expects?: string } = {}) =>
-  Type.String({ minLength: 1, maxLength: 255, pattern: `^${listable}$`, ...options, [mark.expects]: expects })
+  Type.String({ minLength: 1, maxLength: 255, pattern: `^${listable}$`, ...options, ...marks({ expects }) })
 
 /** A name of something: text that can stand in the upstream's lists. */
 export const name = (
@@ -88,7 +101,7 @@ export const name = (
     pattern: `^${listable}$`,
     description,
     ...(examples ? { examples } : {}),
-    [mark.expects]: `${minLength} to ${maxLength} characters ${nameRule}`
+    ...marks({ expects: `${minLength} to ${maxLength} characters ${nameRule}` })
   })
 
 /** A name with a format of its own, given as the inside of a regular expression, and in words. */
@@ -97,7 +110,7 @@ export const formattedName = (description: string, pattern: string, words: strin
     pattern: `^${notEvery}${pattern}$`,
     description: `${description} ${words}`,
     ...options,
-    [mark.expects]: `${words.replace(/\.$/, '').toLowerCase()}; not \`all\` or \`any\``
+    ...marks({ expects: `${words.replace(/\.$/, '').toLowerCase()}; not \`all\` or \`any\`` })
   })
 
 /** Text. `writeOnly`: a secret, which is never answered, logged or repeated in a message. `expects`: the form of the text, in words. */
@@ -107,7 +120,7 @@ export const text = (
     expects,
     ...options
   }: { maxLength?: number; minLength?: number; pattern?: string; format?: string; writeOnly?: true; expects?: string } & Options = {}
-) => Type.String({ ...options, description, ...(expects ? { [mark.expects]: expects } : {}) })
+) => Type.String({ ...options, description, ...(expects ? marks({ expects }) : {}) })
 
 /** The format of a single IPv4 address. */
 export const ipv4 = { format: 'ipv4', expects: 'an IPv4 address, such as 192.0.2.7' } as const
@@ -118,7 +131,7 @@ export const flag = (description: string, options: Options = {}) => Type.Boolean
 /** true or false, for which the upstream has words of its own. */
 export const flagAs = (description: string, words: { false: string; true: string }) => ({
   ...flag(description),
-  [mark.words]: [words.false, words.true]
+  ...marks({ kind: 'words', words: [words.false, words.true] })
 })
 
 /** A whole number. */
@@ -136,25 +149,36 @@ export const timestamp = (description: string, options: Options = {}) =>
     examples: ['2026-01-15T09:30:00Z'],
     ...options,
     description,
-    [mark.expects]: 'an RFC 3339 date-time with an offset, such as 2026-01-15T09:30:00Z'
+    ...marks({ kind: 'timestamp', expects: 'an RFC 3339 date-time with an offset, such as 2026-01-15T09:30:00Z' })
   })
 
 /** An instant that the upstream keeps as Unix seconds. */
-export const unixTime = (description: string, options: Options = {}) => ({ ...timestamp(description, options), [mark.unix]: true })
+export const unixTime = (description: string, options: Options = {}) => ({ ...timestamp(description, options), ...marks({ kind: 'unix' }) })
 
 /** A calendar day: `YYYY-MM-DD`. */
 export const day = (description: string, options: Options = {}) =>
-  Type.String({ format: 'date', examples: ['2026-01-15'], ...options, description, [mark.expects]: 'a date as YYYY-MM-DD' })
+  Type.String({
+    format: 'date',
+    examples: ['2026-01-15'],
+    ...options,
+    description,
+    ...marks({ kind: 'date', expects: 'a date as YYYY-MM-DD' })
+  })
 
 /** One of a few words. A plain JSON Schema enum, which every client generator knows. */
 export const oneOf = <const T extends string[]>(values: T, description?: string, options: Options = {}): TUnsafe<T[number]> =>
   Type.Unsafe<T[number]>({ type: 'string', enum: values, ...(description ? { description, examples: [values[0]] } : {}), ...options })
 
 /** An object or array that the upstream takes as JSON text. */
-export const json = <T extends TSchema>(schema: T): T => ({ ...schema, contentMediaType: 'application/json' })
+export const json = <T extends TSchema>(schema: T): T => ({
+  ...schema,
+  contentMediaType: 'application/json',
+  ...marks({ kind: 'json-text', content: schema })
+})
 
 /** A file: bytes, in no matter which encoding. */
-export const file = (description: string) => Type.String({ format: 'binary', contentMediaType: 'application/octet-stream', description })
+export const file = (description: string) =>
+  Type.String({ format: 'binary', contentMediaType: 'application/octet-stream', description, ...marks({ kind: 'file' }) })
 
 /** An object without undeclared fields. */
 export const strict = <T extends TObject['properties']>(properties: T, options = {}) =>
@@ -164,14 +188,14 @@ export const strict = <T extends TObject['properties']>(properties: T, options =
 export const anything = (description: string) => Type.Unknown({ description })
 
 /** What the upstream sends in a form that nobody promised, as it is; keys of objects in camelCase. */
-export const passedOn = (description: string) => Type.Unknown({ description, [mark.passedOn]: true })
+export const passedOn = (description: string) => Type.Unknown({ description, ...marks({ passedOn: true }) })
 
 /** A noun of `schemas/`, by reference. */
 export const ref = <T extends TSchema>(noun: T, description?: string): TUnsafe<Static<T>> =>
-  Type.Unsafe<Static<T>>({ $ref: `${noun.$id}#`, ...(description ? { description } : {}), [mark.target]: noun })
+  Type.Unsafe<Static<T>>({ $ref: `${noun.$id}#`, ...(description ? { description } : {}), ...marks({ target: noun }) })
 
 /** Fields of an answer that the upstream sends and the service keeps to itself. */
-export const hiding = <T extends TSchema>(noun: T, ...fields: string[]): T => ({ ...noun, [mark.hidden]: fields })
+export const hiding = <T extends TSchema>(noun: T, ...fields: string[]): T => ({ ...noun, ...marks({ hidden: fields }) })
 
 /** The time zone that the upstream answered in. */
 export const TimezoneOfResponse = maybe(
@@ -182,7 +206,7 @@ export const TimezoneOfResponse = maybe(
 
 /** An address that opens something to whoever has it: answered only to keys with the scope `secrets`. */
 export const secretUrl = (description: string, example: string) =>
-  text(`${description} Left out for keys without the scope \`secrets\`.`, { examples: [example], [mark.secret]: true })
+  text(`${description} Left out for keys without the scope \`secrets\`.`, { examples: [example], ...marks({ secret: true }) })
 
 /** How many rows a list has at most. @param otherwise how many that is when none is given, where that is known */
 export const pageLimit = (otherwise?: number) =>
@@ -192,7 +216,7 @@ export const pageLimit = (otherwise?: number) =>
       maximum: 1000,
       description: `How many items to answer at most. Without it ${otherwise === undefined ? "the upstream's default holds" : `it is ${otherwise}`}.`,
       examples: [20],
-      [mark.name]: 'count'
+      ...marks({ name: 'count' })
     })
   )
 

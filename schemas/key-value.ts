@@ -1,11 +1,11 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire/wire.ts'
+import { marks } from '../src/voximplant/wire/marks.ts'
 import { integer, maybe, text, unixTime } from './common.ts'
 
 const inKey = 'Latin and Cyrillic letters, digits and `_ - : ; . # +`'
 const key = (description: string, example: string) => ({
   ...text(`${description} 1 to 200 ${inKey}.`, { pattern: '^[A-Za-zА-Яа-яЁё0-9_:;.#+-]{1,200}$', examples: [example] }),
-  [mark.expects]: `1 to 200 ${inKey}`
+  ...marks({ expects: `1 to 200 ${inKey}` })
 })
 
 export const Key = key(

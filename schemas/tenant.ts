@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { mark } from '../src/voximplant/wire/wire.ts'
+import { marks } from '../src/voximplant/wire/marks.ts'
 import { flag, id, integer, maybe, strict, text, timestamp } from './common.ts'
 
 /** The slug a tenant is known by. */
@@ -7,7 +7,7 @@ export const TenantId = Type.String({
   pattern: '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$',
   description: 'The slug the tenant is known by: lower-case letters, digits and inner hyphens, at most 63 of them. It stays.',
   examples: ['acme'],
-  [mark.expects]: 'lower-case letters, digits and inner hyphens, at most 63 of them'
+  ...marks({ expects: 'lower-case letters, digits and inner hyphens, at most 63 of them' })
 })
 
 const TenantName = text('The name people know the tenant by.', { minLength: 1, maxLength: 200, examples: ['Acme Inc.'] })
@@ -17,7 +17,7 @@ const ApiHost = Type.String({
   description:
     "The upstream's host for this account, when not the configured one (GetAccountInfo tells it as `apiAddress`). It is called by https.",
   examples: ['api-ru.voximplant.com'],
-  [mark.expects]: 'a host name in lower case, without scheme or path'
+  ...marks({ expects: 'a host name in lower case, without scheme or path' })
 })
 const Network = Type.String({ minLength: 2, maxLength: 50, examples: ['10.0.0.0/8'] })
 

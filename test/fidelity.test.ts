@@ -3,7 +3,10 @@ import t from 'tap'
 import type { Operation } from '../src/api/operation.ts'
 import type { Answer } from '../src/api/reply.ts'
 import { operations } from '../src/app.ts'
-import { compileToWire, decodeExactly, fromUpstreamTime, toCamel } from '../src/voximplant/wire/wire.ts'
+import { compileEncoder } from '../src/voximplant/wire/codecs.ts'
+import { toCamel } from '../src/voximplant/wire/names.ts'
+import { decodeExactly } from '../src/voximplant/wire/response.ts'
+import { fromUpstreamTime } from '../src/voximplant/wire/times.ts'
 import responses from './fixtures/responses.json' with { type: 'json' }
 import { type Input, inputOf, isValid, requestOf, target } from './generate.ts'
 import { startStub } from './stub.ts'
@@ -153,7 +156,7 @@ t.test('in generated responses with members that nobody declared, none is lost',
   }
   const drift = { unknown() {}, unreadable() {} }
   const withBody = operations.filter(({ endpoint: { reply } }) => reply.body && reply.kind !== 'file')
-  const wholes = withBody.map(({ endpoint }) => JSON.stringify(compileToWire(endpoint.reply.answer)(full(endpoint.reply.answer))))
+  const wholes = withBody.map(({ endpoint }) => JSON.stringify(compileEncoder(endpoint.reply.answer)(full(endpoint.reply.answer))))
   const inputs = withBody.map(operation => inputOf(operation, 'minimal'))
   const losses: string[] = []
   let members = 0

@@ -4,7 +4,7 @@ import addFormats from 'ajv-formats'
 import { nouns } from '../schemas/index.ts'
 import type { Operation } from '../src/api/operation.ts'
 import type { Violation } from '../src/problems/problem.ts'
-import { mark, marked } from '../src/voximplant/wire/wire.ts'
+import { isReference, marked, targetOf } from '../src/voximplant/wire/marks.ts'
 
 /** Values from schemas: what an operation takes, and what it has to refuse. Examples come first, so that the document's own words are tried. */
 
@@ -27,7 +27,7 @@ export function partOf({ schema }: Operation, part: Part): TSchema | undefined {
 }
 
 /** What a `$ref` stands for, or the schema itself. */
-export const target = (schema: TSchema): TSchema => (marked(schema, mark.target) as TSchema | undefined) ?? schema
+export const target = targetOf
 
 /** The fields of an operation, part by part: those of the input, and `all` with its companion where there are. */
 export function fieldsOf(operation: Operation): Field[] {
@@ -48,8 +48,8 @@ export function fieldsOf(operation: Operation): Field[] {
 const schemaSelects = ({ endpoint }: Operation, name: string): boolean =>
   endpoint.all?.[name] !== undefined && endpoint.input.required?.includes(name) === true
 
-export const isReference = (schema: TSchema): boolean => schema.anyOf?.[0]?.type === 'integer'
-export const isReferences = (schema: TSchema): boolean => schema.anyOf?.[0]?.type === 'array'
+export { isReference }
+export const isReferences = (schema: TSchema): boolean => marked(schema, 'kind') === 'references'
 
 // A validator apart from the service's own: of another draft, and with nothing done to the values.
 const ajv = addFormats.default(new Ajv2020({ strict: false, allErrors: true }))

@@ -8,7 +8,10 @@ import { makeCertificate } from '../chaos/certificate.ts'
 import type { Operation } from '../src/api/operation.ts'
 import { operations } from '../src/app.ts'
 import { buildSandbox } from '../src/sandbox/server.ts'
-import { type FormField, mark, marked, type Param, toSnake } from '../src/voximplant/wire/wire.ts'
+import type { FormField } from '../src/voximplant/wire/form.ts'
+import { marked } from '../src/voximplant/wire/marks.ts'
+import { toSnake } from '../src/voximplant/wire/names.ts'
+import type { Param } from '../src/voximplant/wire/params.ts'
 import catalogue from './fixtures/catalogue.json' with { type: 'json' }
 import { type Field, fieldsOf, type Input, inputOf, isReference, isReferences, isValid, sample, target } from './generate.ts'
 import { createCredential, sandboxAccount } from './support.ts'
@@ -316,14 +319,14 @@ const snakeKeys = (value: unknown): unknown => {
 /** A field's value as a user of the client would write it, by the client's own types, and the parameter it is for. */
 function asArgument({ params }: FormField, schema: TSchema, value: unknown): { wire: string; value: unknown } {
   const [{ wire, kind }, twin] = params as [Param, Param]
-  const words = marked(schema, mark.words) as [string, string] | undefined
+  const words = marked(schema, 'words') as [string, string] | undefined
   if (isReference(schema)) return typeof value === 'string' ? { wire: twin.wire, value: value.slice(1) } : { wire, value }
   if (isReferences(schema)) {
     const items = value as (number | string)[]
     return typeof items[0] === 'string' ? { wire: twin.wire, value: items.map(item => String(item).slice(1)) } : { wire, value }
   }
   if (words) return { wire, value: words[value ? 1 : 0] }
-  if (marked(schema, mark.unix)) return { wire, value: Math.floor(Date.parse(value as string) / 1000) }
+  if (marked(schema, 'kind') === 'unix') return { wire, value: Math.floor(Date.parse(value as string) / 1000) }
   if (kind === 'timestamp' || kind === 'date') return { wire, value: new Date(value as string) }
   if (kind === 'json-text') return { wire, value: JSON.stringify(snakeKeys(value)) }
   return { wire, value }

@@ -6,7 +6,7 @@ import type { Operation } from '../src/api/operation.ts'
 import type { Answer } from '../src/api/reply.ts'
 import { operations } from '../src/app.ts'
 import { Problem } from '../src/problems/problem.ts'
-import { compileToWire } from '../src/voximplant/wire/wire.ts'
+import { compileEncoder } from '../src/voximplant/wire/codecs.ts'
 import { inputOf, requestOf, target } from './generate.ts'
 import { startService } from './support.ts'
 
@@ -19,7 +19,7 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
 /** A whole answer in the upstream's words, from the schema's examples. */
 function wholeAnswer({ endpoint }: Operation): Json {
-  return compileToWire(endpoint.reply.answer)(full(endpoint.reply.answer)) as Json
+  return compileEncoder(endpoint.reply.answer)(full(endpoint.reply.answer)) as Json
 }
 
 /** A value of a schema with every field there. */

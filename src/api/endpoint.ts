@@ -1,6 +1,6 @@
 import type { TObject } from '@sinclair/typebox'
 import type { Method } from '../voximplant/methods.ts'
-import type { FormOptions } from '../voximplant/wire/wire.ts'
+import type { FormOptions } from '../voximplant/wire/form.ts'
 import type { Reply } from './reply.ts'
 import type { Upload } from './upload.ts'
 

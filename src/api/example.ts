@@ -1,16 +1,14 @@
 import type { TObject, TProperties, TSchema } from '@sinclair/typebox'
-import { mark, marked } from '../voximplant/wire/wire.ts'
+import { targetOf } from '../voximplant/wire/marks.ts'
 
 /** Examples of calls: the one that the document shows, and that Swagger UI sends as it comes up. */
 
 /** On a field of a URL in a schema for Fastify: it is part of the example call although it can be left out. */
 export const triedKeyword = 'x-voxgate-tried'
 
-const target = (schema: TSchema): TSchema => (marked(schema, mark.target) as TSchema | undefined) ?? schema
-
 /** A schema's first example, or a value made from its rules. Throws when neither is to be had: the schema needs an example. */
 export function exampleOf(given: TSchema): unknown {
-  const schema = target(given)
+  const schema = targetOf(given)
   if (schema.examples?.length > 0) return schema.examples[0]
   if (schema.enum) return schema.enum[0]
   if (schema.anyOf) return exampleOf(schema.anyOf[0])

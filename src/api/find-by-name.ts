@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { Problem, type UpstreamRefusal } from '../problems/problem.ts'
-import { isReference } from '../voximplant/wire/wire.ts'
+import { isReference } from '../voximplant/wire/marks.ts'
 import type { Operation } from './operation.ts'
 import type { Answer } from './reply.ts'
 import { isName } from './select-all.ts'
@@ -28,7 +28,7 @@ export function createFinders(operations: readonly Operation[]): ReadonlyMap<str
 export function itemField({ endpoint, url, form }: Operation): string | undefined {
   const field = /:(\w+)$/.exec(url)?.[1]
   const finds = endpoint.reply.kind === 'first' && form.fieldOf.has('count')
-  return finds && field !== undefined && isReference(endpoint.input.properties[field]!) ? field : undefined
+  return finds && field !== undefined && isReference(endpoint.input.properties[field]) ? field : undefined
 }
 
 /** The fields of an operation whose `~name` is resolved before the call: those in the path first, as others are found within them. */

@@ -4,7 +4,11 @@ import { maybe, paging, strict } from '../../schemas/common.ts'
 import { keyHeaders } from '../idempotency/header.ts'
 import { documentedProblems, type ProblemType, type Violation } from '../problems/problem.ts'
 import { type MethodTraits, traitsOf } from '../voximplant/methods.ts'
-import { compileAnswer, compileForm, type Decode, type Form, mark, marked, toSnake } from '../voximplant/wire/wire.ts'
+import { compileDecoder } from '../voximplant/wire/codecs.ts'
+import type { Decode } from '../voximplant/wire/drift.ts'
+import { compileForm, type Form } from '../voximplant/wire/form.ts'
+import { isReference, marked } from '../voximplant/wire/marks.ts'
+import { toSnake } from '../voximplant/wire/names.ts'
 import type { Endpoint, Verb } from './endpoint.ts'
 import { exampleOfObject, triedInUrl } from './example.ts'
 import type { Reply } from './reply.ts'
@@ -86,7 +90,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   for (const [name, other] of Object.entries(declaration.requires ?? {}))
     if (!input.properties[name.replace('~', '')] || !input.properties[other])
       throw new Error(`requires names ${name} and ${other}, of which one is not a field of the input`)
-  const fileField = Object.keys(input.properties).find(name => input.properties[name]!.contentMediaType === 'application/octet-stream')
+  const fileField = Object.keys(input.properties).find(name => marked(input.properties[name]!, 'kind') === 'file')
   if (fileField !== undefined && !declaration.upload) throw new Error(`${fileField} is a file, but no \`upload\` says how it comes`)
   const example = declaration.example ?? {}
   for (const name of Object.keys(example))
@@ -96,9 +100,9 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   const tried = [...(input.required ?? []), ...choice, ...Object.keys(example)]
   const partOf = new Map<string, 'path' | 'query' | 'body'>()
   // `all` stands where the selector stands that it replaces.
-  const selectsInQuery = selectors.some(name => marked(input.properties[name]!, mark.query))
+  const selectsInQuery = selectors.some(name => marked(input.properties[name]!, 'query'))
   const travelsInQuery = (name: string, field: TSchema) =>
-    marked(field, mark.query) === true || (selectsInQuery && everyFieldNames.includes(name))
+    marked(field, 'query') === true || (selectsInQuery && everyFieldNames.includes(name))
   for (const [name, field] of Object.entries({ ...input.properties, ...everyFields(selectors) })) {
     const part = inPath.includes(name) ? 'path' : takesBody && !travelsInQuery(name, field) ? 'body' : 'query'
     partOf.set(name, part)
@@ -106,7 +110,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
   }
 
   // A `~name` is looked for among rows whose names merely hold it, page by page.
-  const searched = reply.kind === 'first' && inPath.some(name => input.properties[name]!.anyOf)
+  const searched = reply.kind === 'first' && inPath.some(name => isReference(input.properties[name]))
   const form = compileForm(rpc, searched ? Type.Object({ ...input.properties, ...paging }) : input, declaration)
 
   const wireOf = (field: string) => form.fields.find(({ name }) => name === field)!.params[0]!.wire
@@ -129,7 +133,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
     ...(withhold ? { withhold } : {}),
     ...(audits ? { audits } : {}),
     form,
-    decode: compileAnswer(reply.answer, id),
+    decode: compileDecoder(reply.answer, id),
     ...(traits.safe && (reply.kind === 'page' || reply.kind === 'list') ? decodersOfRows(reply, id) : {}),
     answers: Object.keys(reply.answer.properties).map(toSnake),
     partial: ['page', 'list', 'value'].includes(reply.kind),
@@ -185,8 +189,7 @@ function compileOperation(id: string, declaration: Endpoint): Operation {
 }
 
 /** A field as a URL holds it. */
-const inUrl = (field: TSchema): TSchema =>
-  field.contentMediaType === 'application/json' ? { ...field, 'x-consume': 'application/json' } : field
+const inUrl = (field: TSchema): TSchema => (marked(field, 'kind') === 'json-text' ? { ...field, 'x-consume': 'application/json' } : field)
 
 const binary = { type: 'string', format: 'binary' }
 const contentOf = ({ body, file }: Reply) =>
@@ -241,7 +244,7 @@ function problemResponses({ all, reply }: Endpoint, method: Verb, inPath: boolea
 
 /** How the rows of a list are decoded: those of a long one are written as they come, so that what is withheld never gets into them. */
 function decodersOfRows({ answer, body }: Reply, id: string): Pick<Operation, 'decodeRows' | 'decodeRowsWithheld'> {
-  const decodeRows = compileAnswer(answer.properties.result!, `${id}.result`)
+  const decodeRows = compileDecoder(answer.properties.result!, `${id}.result`)
   const withhold = compileWithhold((body as TObject).properties.items)
   if (!withhold) return { decodeRows }
   const decodeRowsWithheld: Decode = (raw, drift) => {

@@ -1,7 +1,8 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { json, maybe, passedOn, ref } from '../../schemas/common.ts'
 import { Problem, type ProblemType } from '../problems/problem.ts'
-import { compileAnswer, mark, marked } from '../voximplant/wire/wire.ts'
+import { compileDecoder } from '../voximplant/wire/codecs.ts'
+import { marks, targetOf } from '../voximplant/wire/marks.ts'
 
 /**
  * How an answer of the upstream becomes a REST answer: a closed set. Each names the status, the body's schema, the shape of the
@@ -48,9 +49,8 @@ export interface RestAnswer {
 }
 
 const answerOf = (properties: TProperties): TObject => Type.Object(properties)
-const target = (schema: TSchema): TSchema => (marked(schema, mark.target) as TSchema | undefined) ?? schema
 const titleOf = (schema: TSchema): string =>
-  (target(schema).$id ?? 'item').replace(/(?<=[a-z0-9])[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
+  (targetOf(schema).$id ?? 'item').replace(/(?<=[a-z0-9])[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
 
 /** What the upstream remarks, in text or as objects. */
 const warnings = maybe(
@@ -123,7 +123,9 @@ export function page(item: TSchema, beside: TProperties = {}): Reply {
  * no `result`.
  */
 export function list(item: TSchema, { beside = {}, orOne = false }: { beside?: TProperties; orOne?: boolean } = {}): Reply {
-  const itemFields = orOne ? Object.fromEntries(Object.entries(target(item).properties as TProperties).map(([k, v]) => [k, maybe(v)])) : {}
+  const itemFields = orOne
+    ? Object.fromEntries(Object.entries(targetOf(item).properties as TProperties).map(([k, v]) => [k, maybe(v)]))
+    : {}
   return {
     kind: 'list',
     status: 200,
@@ -224,7 +226,7 @@ export function fields(
  * the answer with a boolean of its own as `result`. One thing that failed is a problem with the upstream's reason.
  */
 export function outcomes(item: TObject, { one = false } = {}): Reply {
-  const decode = compileAnswer(Type.Array(item))
+  const decode = compileDecoder(Type.Array(item))
   const ignore = { unknown() {}, unreadable() {} }
   const { result: _, ...beside } = item.properties
   return {
@@ -344,7 +346,7 @@ export const done: Reply = {
   description: 'Done.',
   answer: {
     ...answerOf({ result: Type.Unknown(), msg: Type.Optional(Type.String()), errorMsg: Type.Optional(Type.String()) }),
-    [mark.open]: true
+    ...marks({ open: true })
   },
   read({ result, msg, errorMsg }) {
     refuseFailure(result, errorMsg ?? msg)

@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
 import type { MethodTraits } from '../voximplant/methods.ts'
-import { mark, marked } from '../voximplant/wire/wire.ts'
+import { marked } from '../voximplant/wire/marks.ts'
 import type { Reply } from './reply.ts'
 
 /** What keys may do. Scopes follow from the declarations: the section's name and whether a method changes anything, and what it is apart from that. */
@@ -27,7 +27,7 @@ const kebab = (words: string): string => words.toLowerCase().replace(/[^a-z0-9]+
 export function scopesOf(tag: string, traits: MethodTraits, reply: Reply): string[] {
   // A method whose secret never leaves the service needs no scope for it.
   const result = reply.answer.properties.result as TSchema | undefined
-  const hidden = result && marked((marked(result, mark.target) as TSchema | undefined) ?? result, mark.hidden)
+  const hidden = result && marked((marked(result, 'target') as TSchema | undefined) ?? result, 'hidden')
   const special: (keyof typeof apart)[] = []
   if (traits.costsMoney) special.push('spend')
   if (traits.returnsSecret && !hidden) special.push('secrets')

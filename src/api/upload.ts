@@ -1,6 +1,7 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { maybe, strict } from '../../schemas/common.ts'
 import type { Violation } from '../problems/problem.ts'
+import { marked } from '../voximplant/wire/marks.ts'
 import { exampleOf, exampleOfObject } from './example.ts'
 import { type Check, compileCheck } from './validation.ts'
 
@@ -46,7 +47,7 @@ export interface UploadPlan {
   body: { content: Record<string, { schema: TSchema }> }
 }
 
-const isFile = (schema: TSchema): boolean => schema.contentMediaType === 'application/octet-stream'
+const isFile = (schema: TSchema): boolean => marked(schema, 'kind') === 'file'
 const optional = (fields: TProperties): TProperties =>
   Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, maybe(field)]))
 

@@ -2,8 +2,8 @@ import type { TSchema } from '@sinclair/typebox'
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
 import { maxViolations, type Violation } from '../problems/problem.ts'
+import { marked } from '../voximplant/wire/marks.ts'
 import { parseInstant } from '../voximplant/wire/times.ts'
-import { mark, marked } from '../voximplant/wire/wire.ts'
 import { triedKeyword } from './example.ts'
 
 /**
@@ -143,7 +143,7 @@ function compileObject(schema: TSchema): Visit {
 }
 
 function wordsFor({ keyword, params, parentSchema, message, data }: ErrorObject, fields: readonly string[]): string {
-  const expects = marked((parentSchema ?? {}) as TSchema, mark.expects)
+  const expects = marked((parentSchema ?? {}) as TSchema, 'expects')
   switch (keyword) {
     case 'minProperties':
       return `needs at least one ${fields.length > 0 ? `of ${fields.join(', ')}` : 'field'}`

@@ -1,10 +1,8 @@
 import type { TSchema } from '@sinclair/typebox'
-import { mark, marked } from '../voximplant/wire/wire.ts'
+import { marked, targetOf } from '../voximplant/wire/marks.ts'
 
 /** Removes fields from a decoded response, in place. */
 export type Withhold = (body: unknown) => void
-
-const targetOf = (schema: TSchema): TSchema => (marked(schema, mark.target) as TSchema | undefined) ?? schema
 
 /** What removes the fields that only keys with the scope `secrets` get; undefined where the schema has none. */
 export function compileWithhold(schema: TSchema | undefined): Withhold | undefined {
@@ -21,7 +19,7 @@ export function compileWithhold(schema: TSchema | undefined): Withhold | undefin
   }
   if (target.type !== 'object' || !target.properties) return undefined
   const properties = target.properties as Record<string, TSchema>
-  const secret = Object.keys(properties).filter(name => marked(properties[name]!, mark.secret) === true)
+  const secret = Object.keys(properties).filter(name => marked(properties[name]!, 'secret') === true)
   const nested = Object.keys(properties).flatMap(name => {
     const withhold = compileWithhold(properties[name]!)
     return withhold ? [{ name, withhold }] : []

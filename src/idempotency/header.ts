@@ -2,7 +2,7 @@ import { createHash, hash } from 'node:crypto'
 import { type TObject, Type } from '@sinclair/typebox'
 import { maybe } from '../../schemas/common.ts'
 import type { Problem, ProblemType } from '../problems/problem.ts'
-import { mark } from '../voximplant/wire/wire.ts'
+import { marks } from '../voximplant/wire/marks.ts'
 
 /**
  * What an `Idempotency-Key` is and stands for (draft-ietf-httpapi-idempotency-key-header): pure functions. `plugins/idempotency.ts` acts on
@@ -25,7 +25,9 @@ export function keyHeaders(required: boolean): TObject {
     pattern: shape,
     description: `A name of your own for this request, best a fresh UUID. Sent again with the same key, the request has its effect once, and is answered as it was at first, with \`Idempotency-Replayed: true\`. ${required ? 'Required, because this costs money. ' : ''}1 to ${longest} visible ASCII characters, which may stand in double quotes.`,
     examples: ['8e03978e-40d5-43e8-bc93-6894a57f9324'],
-    [mark.expects]: `1 to ${longest} visible ASCII characters, such as a UUID; they may stand in double quotes, in which \`\\"\` and \`\\\\\` are a quote and a backslash`
+    ...marks({
+      expects: `1 to ${longest} visible ASCII characters, such as a UUID; they may stand in double quotes, in which \`\\"\` and \`\\\\\` are a quote and a backslash`
+    })
   })
   return Type.Object({ 'Idempotency-Key': required ? key : maybe(key) })
 }

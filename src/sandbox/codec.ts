@@ -1,7 +1,9 @@
 import { type TProperties, Type } from '@sinclair/typebox'
 import type { Operation } from '../api/operation.ts'
 import { codeOf, type UpstreamErrorName } from '../voximplant/error-codes.ts'
-import { compileToWire, type ParamKind, readParam, toCamel, toSnake } from '../voximplant/wire/wire.ts'
+import { compileEncoder, decodeParam } from '../voximplant/wire/codecs.ts'
+import { toCamel, toSnake } from '../voximplant/wire/names.ts'
+import type { ParamKind } from '../voximplant/wire/params.ts'
 
 /** The upstream's no: thrown by a method, answered as `{error: {code, msg, field_name}}` in HTTP 200. */
 export class Refused extends Error {
@@ -124,7 +126,7 @@ export function speechOf(operations: readonly Operation[]): Map<string, Speech> 
         if (!shape[name] || Object.keys(shape[name]).length < Object.keys(schema).length) shape[name] = schema
       }
     }
-    const write = compileToWire(Type.Object(shape), method)
+    const write = compileEncoder(Type.Object(shape), method)
     speeches.set(method, {
       read(texts, files) {
         const values = new Map<string, unknown>()
@@ -139,7 +141,7 @@ export function speechOf(operations: readonly Operation[]): Map<string, Speech> 
             values.set(name, { name: undefined, type: '', bytes: Buffer.from(text) } satisfies SandboxFile)
             continue
           }
-          const value = readParam(kind, text)
+          const value = decodeParam(kind, text)
           if (value === undefined) refuse(kind === 'timestamp' || kind === 'date' ? 'INVALID_DATE_FORMAT' : 'INVALID_ARGUMENTS', name)
           values.set(name, value)
         }

@@ -26,7 +26,8 @@ import type { MethodTraits } from './methods.ts'
 import { type Budget, createBudget, type Fault, mayRepeat, pauseOf, type RetryOptions, secondsOf } from './retry.ts'
 import type { Rows } from './rows.ts'
 import { createTokens, skewOf } from './token.ts'
-import { type Decode, type Drift, decodeExactly } from './wire/wire.ts'
+import type { Decode, Drift } from './wire/drift.ts'
+import { decodeExactly } from './wire/response.ts'
 
 /** Leave to call, looked at again right before each attempt: the caller and the account may have changed since the request began. */
 export interface Permit {

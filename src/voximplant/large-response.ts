@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { ByteBudget, Hold } from '../limits/byte-budget.ts'
 import { textOf } from './encoding.ts'
 import { RowReader, type Rows } from './rows.ts'
-import type { Decode, Drift } from './wire/wire.ts'
+import type { Decode, Drift } from './wire/drift.ts'
 
 /** Bytes from which a response is large: it needs a permit, and its rows are read a few at a time. */
 export const largeFrom = 262_144

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
-import { type Decode, type Drift, decodeExactly } from './wire/wire.ts'
+import type { Decode, Drift } from './wire/drift.ts'
+import { decodeExactly } from './wire/response.ts'
 
 /** A list of rows that is written as JSON already, in pieces of some kilobytes. */
 export class Rows {

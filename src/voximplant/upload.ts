@@ -5,7 +5,7 @@ import type { Hold } from '../limits/byte-budget.ts'
 import { Problem } from '../problems/problem.ts'
 import { type Connection, Cut, callerGone, decoded, problemOfCut, type RawAnswer } from './client.ts'
 import { textOf } from './encoding.ts'
-import type { Decode, Drift } from './wire/wire.ts'
+import type { Decode, Drift } from './wire/drift.ts'
 
 /** A file on its way to the upstream. */
 export interface FilePart {

@@ -2,11 +2,12 @@ import { text } from 'node:stream/consumers'
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
 import { RowReader, streamOf } from '../../src/voximplant/rows.ts'
-import { compileAnswer, type Drift } from '../../src/voximplant/wire/wire.ts'
+import { compileDecoder } from '../../src/voximplant/wire/codecs.ts'
+import type { Drift } from '../../src/voximplant/wire/drift.ts'
 
 const row = Type.Object({ userId: Type.Integer(), userName: Type.String(), nested: Type.Array(Type.Object({ skillId: Type.Integer() })) })
 const drift: Drift = { unknown: () => undefined, unreadable: () => undefined }
-const decode = compileAnswer(Type.Array(row), 'rows')
+const decode = compileDecoder(Type.Array(row), 'rows')
 
 /** Reads a text in pieces of so many bytes. */
 function readIn(size: number, bytes: Buffer): RowReader {

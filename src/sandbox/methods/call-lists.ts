@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isIPv4 } from 'node:net'
 import type { CallList } from '../../../schemas/call-list.ts'
-import { toSnake } from '../../voximplant/wire/wire.ts'
+import { toSnake } from '../../voximplant/wire/names.ts'
 import { type Params, refuse, type SandboxFile } from '../codec.ts'
 import { readCsv } from '../csv.ts'
 import { chooseOne, holdsPart, now, pageOf } from '../query.ts'

@@ -6,7 +6,7 @@ import { PhoneNumber } from '../../../schemas/phone-number.ts'
 import { seeded } from '../../../schemas/seeded.ts'
 import type { SmartQueueMetric } from '../../../schemas/smart-queue.ts'
 import { Transaction } from '../../../schemas/transaction.ts'
-import { compileToWire } from '../../voximplant/wire/wire.ts'
+import { compileEncoder } from '../../voximplant/wire/codecs.ts'
 import { Params, refuse } from '../codec.ts'
 import { FileAnswer } from '../file-response.ts'
 import { now, pageOf } from '../query.ts'
@@ -51,7 +51,7 @@ const csvOf = (columns: readonly string[], rows: readonly Record<string, unknown
 
 /** Writes rows of a noun as the upstream's JSON has them, for a CSV. */
 const writerOf = (noun: TObject) => {
-  const toWire = compileToWire(noun as TSchema) as (row: object) => Record<string, unknown>
+  const toWire = compileEncoder(noun as TSchema) as (row: object) => Record<string, unknown>
   const columns = Object.keys(
     toWire(Object.fromEntries(Object.keys(noun.properties).map(name => [name, sampleOf(noun.properties[name]!)])))
   )

@@ -1,6 +1,6 @@
+import type { Drift } from './drift.ts'
 import { ExactNumber, exact } from './exact-numbers.ts'
 import { toCamel } from './names.ts'
-import type { Drift } from './wire.ts'
 
 /**
  * Members of upstream responses that no schema declares: they come through under camelCase names, their values as they are, except what may be a

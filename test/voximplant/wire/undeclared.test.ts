@@ -1,14 +1,16 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
-import { anything, decimal, hiding, id, integer, json, maybe, passedOn, text, timestamp } from '../../schemas/common.ts'
-import { compileAnswer, decodeExactly, mark } from '../../src/voximplant/wire/wire.ts'
+import { anything, decimal, hiding, id, integer, json, maybe, passedOn, text, timestamp } from '../../../schemas/common.ts'
+import { compileDecoder } from '../../../src/voximplant/wire/codecs.ts'
+import { marks } from '../../../src/voximplant/wire/marks.ts'
+import { decodeExactly } from '../../../src/voximplant/wire/response.ts'
 
 /** What a decoder makes of JSON that differs from what is declared, and what it counts. */
-function decode(schema: Parameters<typeof compileAnswer>[0], source: string) {
+function decode(schema: Parameters<typeof compileDecoder>[0], source: string) {
   const unknown: string[] = []
   const unreadable: string[] = []
   const drift = { unknown: (field: string) => void unknown.push(field), unreadable: (field: string) => void unreadable.push(field) }
-  const value = decodeExactly(JSON.parse(source), source, compileAnswer(schema), drift)
+  const value = decodeExactly(JSON.parse(source), source, compileDecoder(schema), drift)
   return { value, unknown, unreadable }
 }
 
@@ -128,7 +130,7 @@ t.test('numbers as text are numbers, in every way to write one', async t => {
 })
 
 t.test('an object that comes as a bare text is read as the field that holds the text', async t => {
-  const Reason = Type.Object({ code: maybe(integer('x')), details: maybe(text('x')) }, { [mark.bareText]: 'details' })
+  const Reason = Type.Object({ code: maybe(integer('x')), details: maybe(text('x')) }, { ...marks({ bareText: 'details' }) })
   t.strictSame(
     { ...(decode(Reason, '{"code":200,"details":"OK","more_words":"x"}').value as object) },
     { code: 200, details: 'OK', moreWords: 'x' }

@@ -23,19 +23,12 @@ import {
   text,
   timestamp,
   unixTime
-} from '../schemas/common.ts'
-import {
-  compileAnswer,
-  compileForm,
-  compileToWire,
-  type Drift,
-  type FormOptions,
-  fromUpstreamTime,
-  readParam,
-  toCamel,
-  toSnake,
-  toUpstreamTime
-} from '../src/voximplant/wire/wire.ts'
+} from '../../../schemas/common.ts'
+import { compileDecoder, compileEncoder, decodeParam } from '../../../src/voximplant/wire/codecs.ts'
+import type { Drift } from '../../../src/voximplant/wire/drift.ts'
+import { compileForm, type FormOptions } from '../../../src/voximplant/wire/form.ts'
+import { toCamel, toSnake } from '../../../src/voximplant/wire/names.ts'
+import { fromUpstreamTime, toUpstreamTime } from '../../../src/voximplant/wire/times.ts'
 
 /**
  * Golden vectors, typed by hand from the upstream's documentation: the service and the sandbox share the code under test, so that a round
@@ -144,8 +137,8 @@ t.test('forms', async t => {
 
 t.test('a declaration that contradicts itself stops the start', async t => {
   const wrong: [RegExp, TObject['properties'], FormOptions?][] = [
-    [/a: the upstream's dialect has no form/, { a: Type.Null() }],
-    [/a: the upstream's dialect has no form/, { a: Type.Union([Type.String(), Type.Number()]) }],
+    [/a: the upstream has no form/, { a: Type.Null() }],
+    [/a: the upstream has no form/, { a: Type.Union([Type.String(), Type.Number()]) }],
     [/forms have no parameter of kind object/, { a: Type.Object({ b: Type.String() }) }],
     [/lists hold numbers or text/, { a: Type.Array(Type.Boolean()) }],
     [/rename names b/, { a: id('x') }, { rename: { b: 'c' } }],
@@ -172,7 +165,7 @@ const drift = (): Counted => {
 }
 
 t.test('answers', async t => {
-  const decode = (schema: Parameters<typeof compileAnswer>[0], raw: unknown, counted = drift()) => compileAnswer(schema)(raw, counted)
+  const decode = (schema: Parameters<typeof compileDecoder>[0], raw: unknown, counted = drift()) => compileDecoder(schema)(raw, counted)
   const Skill = Type.Object({ skillId: id('x'), skillName: maybe(text('x')) }, { $id: 'GoldenSkill' })
   const User = hiding(
     Type.Object(
@@ -340,22 +333,22 @@ t.test('times', async t => {
 })
 
 t.test('parameters as the upstream reads them', async t => {
-  t.equal(readParam('number', '12'), 12)
-  t.equal(readParam('number', '1e3'), undefined)
-  t.equal(readParam('boolean', 'true'), true)
-  t.equal(readParam('boolean', 'yes'), undefined)
-  t.same(readParam('id-list', '1;2'), [1, 2])
-  t.equal(readParam('id-list', 'all'), 'all')
-  t.equal(readParam('id-list', '1;x'), undefined)
-  t.same(readParam('text-list', 'a;b'), ['a', 'b'])
-  t.equal(readParam('timestamp', '2026-01-15 09:30:00'), '2026-01-15T09:30:00Z')
-  t.equal(readParam('date', '2026-13-15'), undefined)
-  t.equal(readParam('date', '2026-01-15 00:00:00'), '2026-01-15', 'as the official client writes a day')
-  t.equal(readParam('json-text', '{'), undefined)
+  t.equal(decodeParam('number', '12'), 12)
+  t.equal(decodeParam('number', '1e3'), undefined)
+  t.equal(decodeParam('boolean', 'true'), true)
+  t.equal(decodeParam('boolean', 'yes'), undefined)
+  t.same(decodeParam('id-list', '1;2'), [1, 2])
+  t.equal(decodeParam('id-list', 'all'), 'all')
+  t.equal(decodeParam('id-list', '1;x'), undefined)
+  t.same(decodeParam('text-list', 'a;b'), ['a', 'b'])
+  t.equal(decodeParam('timestamp', '2026-01-15 09:30:00'), '2026-01-15T09:30:00Z')
+  t.equal(decodeParam('date', '2026-13-15'), undefined)
+  t.equal(decodeParam('date', '2026-01-15 00:00:00'), '2026-01-15', 'as the official client writes a day')
+  t.equal(decodeParam('json-text', '{'), undefined)
 })
 
 t.test('answers as the upstream writes them', async t => {
-  const write = compileToWire(
+  const write = compileEncoder(
     Type.Object({
       userId: id('x'),
       created: maybe(timestamp('x')),

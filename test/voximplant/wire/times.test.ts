@@ -1,6 +1,5 @@
 import t from 'tap'
-import { parseInstant } from '../../src/voximplant/wire/times.ts'
-import { toUnixSeconds, toUpstreamTime } from '../../src/voximplant/wire/wire.ts'
+import { parseInstant, toUnixSeconds, toUpstreamTime } from '../../../src/voximplant/wire/times.ts'
 
 t.test('reads every form that RFC 3339 has', async t => {
   for (const [text, upstream] of [
