@@ -1,6 +1,6 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
 import type { Decode } from './drift.ts'
-import { contentOf, type Kind, kindOf, marked, resolved } from './marks.ts'
+import { contentOf, type Kind, kindOf, marked, recordOf, resolved } from './marks.ts'
 import { toSnake, wireNameOf } from './names.ts'
 import {
   decimal,
@@ -70,12 +70,9 @@ const list: Codec = {
   }
 }
 
-/** The schema of a record's values, and the pattern of its keys. */
-function recordOf({ additionalProperties, patternProperties }: TSchema): { values: TSchema; keys: RegExp } {
-  // Type.Record() writes a pattern for every key.
-  const [[pattern, values] = ['', additionalProperties]] = Object.entries<TSchema>(patternProperties ?? {})
-  return { values, keys: new RegExp(pattern) }
-}
+/** The fields of an object, with the upstream's names of them. */
+const namesOf = (schema: TObject) =>
+  Object.entries(schema.properties).map(([name, field]) => ({ name, wire: wireNameOf(name, field), schema: field }))
 
 export const codecs: Readonly<Record<Kind, Codec>> = {
   number,
@@ -160,21 +157,13 @@ export const codecs: Readonly<Record<Kind, Codec>> = {
   object: {
     decodeResponse(schema: TObject, where) {
       const place = schema.$id ?? where
-      const fields = Object.entries(schema.properties).map(([name, field]) => ({
-        name,
-        wire: wireNameOf(name, field),
-        decode: compileDecoder(field, `${place}.${name}`)
-      }))
+      const fields = namesOf(schema).map(field => ({ ...field, decode: compileDecoder(field.schema, `${place}.${field.name}`) }))
       return decodeObject(schema, fields, place)
     },
     encodeResponse(schema: TObject, where) {
-      const fields = Object.entries(schema.properties).map(([name, field]) => ({
-        name,
-        wire: wireNameOf(name, field),
-        encode: compileEncoder(field, `${where}.${name}`)
-      }))
-      for (const name of marked(schema, 'hidden') ?? []) fields.push({ name, wire: toSnake(name), encode: value => value })
-      return encodeObject(fields)
+      const fields = namesOf(schema).map(field => ({ ...field, encode: compileEncoder(field.schema, `${where}.${field.name}`) }))
+      const hidden = (marked(schema, 'hidden') ?? []).map(name => ({ name, wire: toSnake(name), encode: sameValue() }))
+      return encodeObject([...fields, ...hidden])
     }
   },
   any: {

@@ -120,3 +120,10 @@ export function contentOf(schema: TSchema): TSchema {
   if (!content) throw new Error('JSON text is declared with json()')
   return content
 }
+
+/** The schema of a record's values, and the pattern of its keys. */
+export function recordOf({ additionalProperties, patternProperties }: TSchema): { values: TSchema; keys: RegExp } {
+  // Type.Record() writes a pattern for every key.
+  const [[pattern, values] = ['', additionalProperties]] = Object.entries<TSchema>(patternProperties ?? {})
+  return { values, keys: new RegExp(pattern) }
+}
