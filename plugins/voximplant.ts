@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { notFoundIn } from '../src/api/find-by-name.ts'
 import type { Operation } from '../src/api/operation.ts'
-import type { Answer } from '../src/api/reply.ts'
+import type { UpstreamResponse } from '../src/api/reply.ts'
 import { invalid } from '../src/api/validation.ts'
 import { Problem, type Violation } from '../src/problems/problem.ts'
 import { findTracer } from '../src/telemetry/spans.ts'
@@ -116,7 +116,12 @@ export default fp(
 
     app.decorateRequest(
       'voximplant',
-      async function (this: FastifyRequest, operation: Operation, input: Record<string, unknown>, encoded?: string): Promise<Answer> {
+      async function (
+        this: FastifyRequest,
+        operation: Operation,
+        input: Record<string, unknown>,
+        encoded?: string
+      ): Promise<UpstreamResponse> {
         const form = encoded ?? encode(operation, input)
         const found = accountFor(this)
         let account = found instanceof Promise ? await found : found
@@ -142,7 +147,7 @@ export default fp(
             journey: this.journey,
             sending: operation.traits.safe ? undefined : this.attempt?.sending,
             permit
-          })) as Answer
+          })) as UpstreamResponse
         } catch (error) {
           throw error instanceof Refusal ? problemOfRefusal(error, operation, account, form) : error
         } finally {
@@ -181,7 +186,7 @@ export default fp(
             maxAnswerBytes,
             hold: app.responses.budget.hold(account.tenantId),
             drift
-          })) as Answer
+          })) as UpstreamResponse
         } catch (error) {
           throw error instanceof Refusal && account ? problemOfRefusal(error, operation, account, before) : error
         } finally {
@@ -305,9 +310,9 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     /** Calls the upstream for the request's tenant: the operation's input, or its form already encoded. Throws Problem. */
-    voximplant(operation: Operation, input: Record<string, unknown>, encoded?: string): Promise<Answer>
+    voximplant(operation: Operation, input: Record<string, unknown>, encoded?: string): Promise<UpstreamResponse>
     /** As `voximplant`, with a file that is passed on as it comes. */
-    upload(operation: Operation, upload: UploadInput, reply: FastifyReply): Promise<Answer>
+    upload(operation: Operation, upload: UploadInput, reply: FastifyReply): Promise<UpstreamResponse>
     /** As `voximplant`, for a method that answers a file. */
     download(operation: Operation, input: Record<string, unknown>, reply: FastifyReply): Promise<Download>
   }

@@ -1,7 +1,7 @@
 import { Account as AccountNoun, CurrencyRates } from '../schemas/account.ts'
 import { day, flag, list, listItem, maybe, ref, strict, text } from '../schemas/common.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { value } from '../src/api/reply.ts'
+import { value } from '../src/api/replies.ts'
 
 const tag = 'Account'
 

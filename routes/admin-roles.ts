@@ -1,7 +1,7 @@
 import { AdminRole, AdminRoleActive, AdminRoleEntry, AdminRoleName, AllowedEntries, DeniedEntries } from '../schemas/admin-role.ts'
 import { flag, id, idList, idOrName, idsOrNames, maybe, name, oneOf, paging, ref, strict } from '../schemas/common.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, list, page } from '../src/api/reply.ts'
+import { created, done, first, list, page } from '../src/api/replies.ts'
 
 const tag = 'Admin roles'
 const adminRoleId = idOrName('The admin role', 'read_only', 10)

@@ -1,7 +1,7 @@
 import { AdminUser, AdminUserActive, AdminUserDisplayName, AdminUserName, AdminUserPassword } from '../schemas/admin-user.ts'
 import { flag, id, idOrName, idsOrNames, maybe, name, oneOf, paging, ref, strict, text } from '../schemas/common.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, page } from '../src/api/reply.ts'
+import { created, done, first, page } from '../src/api/replies.ts'
 
 const tag = 'Admin users'
 const adminUserId = idOrName('The admin user', 'ada', 22)

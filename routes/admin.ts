@@ -352,7 +352,7 @@ function schemaOf({
     summary,
     description,
     security: [{ adminToken: [] }],
-    params: strict(triedInUrl(Object.fromEntries(inPath.map(name => [name, pathParams[name]!])), inPath, example)),
+    params: strict(triedInUrl(Object.fromEntries(inPath.map(name => [name, pathParams[name]!])), { fields: inPath, values: example })),
     querystring: query ?? strict({}),
     ...(body ? { body } : {}),
     ...(headers ? { headers } : {}),

@@ -1,7 +1,7 @@
 import { Application, ApplicationName, bearsApplicationName, NewApplicationName, SecureRecordStorage } from '../schemas/application.ts'
 import { flag, id, idOrName, idsOrNames, maybe, name, paging, ref, strict, text } from '../schemas/common.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, page } from '../src/api/reply.ts'
+import { created, done, first, page } from '../src/api/replies.ts'
 
 const tag = 'Applications'
 const applicationId = idOrName('The application', 'support')

@@ -1,7 +1,7 @@
 import { AddressOrNetwork, AuthorizedIp, AuthorizedIpDescription } from '../schemas/authorized-ip.ts'
 import { flag, integer, ipv4, maybe, paging, ref, strict, text } from '../schemas/common.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, fields, page } from '../src/api/reply.ts'
+import { created, fields, page } from '../src/api/replies.ts'
 
 const tag = 'Authorized IPs'
 const address = { ...ipv4, examples: ['192.0.2.7'] }

@@ -48,7 +48,7 @@ import {
 } from '../schemas/common.ts'
 import { writeCsv } from '../src/api/csv.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, listBeside, outcomes, page } from '../src/api/reply.ts'
+import { created, done, first, listBeside, outcome, outcomes, page } from '../src/api/replies.ts'
 import type { Upload } from '../src/api/upload.ts'
 import { invalid } from '../src/api/validation.ts'
 import { toUnixSeconds } from '../src/voximplant/wire/times.ts'
@@ -265,7 +265,7 @@ export default {
       taskId: { ...idOrName('The task', 'order-4711', 501), description: 'The task: its id, or its UUID after a tilde.' }
     }),
     rename: byTask,
-    reply: outcomes(CallListTaskCancellation, { one: true })
+    reply: outcome(CallListTaskCancellation)
   }),
   cancelCallListTasks: endpoint({
     http: 'DELETE /call-lists/:listId/tasks',

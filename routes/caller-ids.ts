@@ -1,7 +1,7 @@
 import { bearsCallerNumber, CallerId } from '../schemas/caller-id.ts'
 import { flag, id, idOrName, maybe, oneOf, paging, ref, strict, text } from '../schemas/common.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { done, first, page } from '../src/api/reply.ts'
+import { done, first, page } from '../src/api/replies.ts'
 
 const tag = 'Caller ids'
 const calleridId = { ...idOrName('The caller id', '14155550100'), description: 'The caller id: its id, or its number after a tilde.' }

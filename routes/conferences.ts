@@ -1,7 +1,7 @@
 import { id, idOrName, maybe, name, strict, text } from '../schemas/common.ts'
 import { seeded } from '../schemas/seeded.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created } from '../src/api/reply.ts'
+import { created } from '../src/api/replies.ts'
 
 const tag = 'Conferences'
 

@@ -1,6 +1,6 @@
 import { id, strict, text } from '../schemas/common.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { done } from '../src/api/reply.ts'
+import { done } from '../src/api/replies.ts'
 
 const tag = 'Dialogflow keys'
 

@@ -1,7 +1,7 @@
 import { flag, id, idOrName, idsOrNames, integer, list, maybe, paging, ref, strict, timestamp } from '../schemas/common.ts'
 import { HistoryReport, HistoryReportKind } from '../schemas/history-report.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { accepted, file, page, report } from '../src/api/reply.ts'
+import { accepted, file, page, report } from '../src/api/replies.ts'
 import { marks } from '../src/voximplant/wire/marks.ts'
 import { briefCallFilters, callFilters, datesOfSessions, datesOfTransactions, ruleWithApplication, transactionFilters } from './history.ts'
 import { measured } from './smart-queues.ts'

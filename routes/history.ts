@@ -21,14 +21,14 @@ import {
 } from '../schemas/common.ts'
 import { Transaction, TransactionType } from '../schemas/transaction.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { page, type Reply } from '../src/api/reply.ts'
+import { page } from '../src/api/replies.ts'
 
 const tag = 'History'
 const span = 'Give both `fromDate` and `toDate`; without either, the upstream takes a span of its own, usually the last month.'
 const fixed = { timezone: 'Etc/GMT' }
 
 /** A page of which the upstream names the time zone, the one that was asked for. */
-const pageInUtc = (item: TSchema): Reply => page(item, { timezone: TimezoneOfResponse })
+const pageInUtc = <T extends TSchema>(item: T) => page(item, { timezone: TimezoneOfResponse })
 
 const dates = (what: string, verb: string) => ({
   fromDate: timestamp(`Only ${what} that ${verb} at this instant or later.`),

@@ -1,7 +1,7 @@
 import { id, maybe, pageLimit, paging, ref, strict, text } from '../schemas/common.ts'
 import { Invoice } from '../schemas/invoice.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { file, page } from '../src/api/reply.ts'
+import { file, page } from '../src/api/replies.ts'
 
 const tag = 'Invoices'
 

@@ -1,7 +1,7 @@
 import { idOrName, maybe, paging, ref, strict } from '../schemas/common.ts'
 import { ExpiresAt, Key, KeyNamespace, KeyValue, KeyValueKey, StoredValue, Ttl } from '../schemas/key-value.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { done, page, value } from '../src/api/reply.ts'
+import { done, page, value } from '../src/api/replies.ts'
 
 const tag = 'Key-value storage'
 const applicationId = idOrName('The application', 'support')

@@ -1,7 +1,7 @@
 import { integer, ref, strict } from '../schemas/common.ts'
 import { OutboundTestNumber, TestPhoneNumber, VerificationCode } from '../schemas/outbound-test-number.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, fields, first } from '../src/api/reply.ts'
+import { created, done, fields, first } from '../src/api/replies.ts'
 
 const tag = 'Outbound test number'
 

@@ -22,7 +22,7 @@ import { PhoneNumberReport, PhoneNumberReportKind } from '../schemas/history-rep
 import { ActivationStatus, bearsPhoneNumber, PhoneNumber, VerificationStatus } from '../schemas/phone-number.ts'
 import { seeded } from '../schemas/seeded.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { accepted, done, fields, first, page, report } from '../src/api/reply.ts'
+import { accepted, done, fields, first, page, report } from '../src/api/replies.ts'
 
 const tag = 'Phone numbers'
 const phoneId = { ...idOrName('The rented number', '14155550100'), description: 'The rented number: its id, or the number after a tilde.' }

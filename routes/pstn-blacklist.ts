@@ -1,7 +1,7 @@
 import { id, maybe, paging, ref, strict, text } from '../schemas/common.ts'
 import { PstnBlacklistItem, PstnBlacklistPhone } from '../schemas/pstn-blacklist-item.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, page } from '../src/api/reply.ts'
+import { created, done, first, page } from '../src/api/replies.ts'
 
 const tag = 'PSTN blacklist'
 const pstnBlacklistId = id('The entry.')

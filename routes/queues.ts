@@ -12,7 +12,7 @@ import {
 } from '../schemas/queue.ts'
 import { seeded } from '../schemas/seeded.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, page, value } from '../src/api/reply.ts'
+import { created, done, first, page, value } from '../src/api/replies.ts'
 
 const tag = 'Queues'
 const applicationId = idOrName('The application', 'support')

@@ -1,7 +1,7 @@
 import { flag, idsOrNames, maybe, ref, strict } from '../schemas/common.ts'
 import { RecordStorage } from '../schemas/record-storage.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { list } from '../src/api/reply.ts'
+import { list } from '../src/api/replies.ts'
 
 export default {
   listRecordStorages: endpoint({

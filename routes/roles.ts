@@ -1,7 +1,7 @@
 import { ref, strict } from '../schemas/common.ts'
 import { RoleGroup } from '../schemas/role.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { list } from '../src/api/reply.ts'
+import { list } from '../src/api/replies.ts'
 
 export default {
   listRoleGroups: endpoint({

@@ -2,7 +2,7 @@ import { id, idOrName, idsOrNames, maybe, paging, ref, strict, text } from '../s
 import { Secret, SecretDescription, SecretName, SecretValue, SecretWithValue } from '../schemas/secret.ts'
 import { seeded } from '../schemas/seeded.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, page, value } from '../src/api/reply.ts'
+import { created, done, page, value } from '../src/api/replies.ts'
 
 const tag = 'Secrets'
 const applicationId = idOrName('The application', 'support')

@@ -2,7 +2,7 @@ import { flag, id, idOrName, idsOrNames, list, listItem, maybe, paging, ref, str
 import { seeded } from '../schemas/seeded.ts'
 import { SipRegistration } from '../schemas/sip-registration.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { done, first, page } from '../src/api/reply.ts'
+import { done, first, page } from '../src/api/replies.ts'
 
 const tag = 'SIP registrations'
 const sipRegistrationId = id('The SIP registration.')

@@ -1,7 +1,7 @@
 import { id, maybe, paging, ref, strict } from '../schemas/common.ts'
 import { SipWhitelistDescription, SipWhitelistItem, SipWhitelistNetwork } from '../schemas/sip-whitelist-item.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, page } from '../src/api/reply.ts'
+import { created, done, first, page } from '../src/api/replies.ts'
 
 const tag = 'SIP whitelist'
 const sipWhitelistId = id('The entry.')

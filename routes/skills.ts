@@ -2,7 +2,7 @@ import { id, idOrName, idsOrNames, maybe, name, paging, ref, strict } from '../s
 import { seeded } from '../schemas/seeded.ts'
 import { Skill, SkillName } from '../schemas/skill.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, page } from '../src/api/reply.ts'
+import { created, done, first, page } from '../src/api/replies.ts'
 
 const tag = 'Skills'
 const skillId = idOrName('The skill', seeded.skill.name, seeded.skill.id)

@@ -54,7 +54,7 @@ import {
   StatusFilter
 } from '../schemas/smart-queue.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, list as listed, page } from '../src/api/reply.ts'
+import { created, done, first, list as listed, page } from '../src/api/replies.ts'
 
 const tag = 'Smart queues'
 const applicationId = idOrName('The application', 'support')

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { id, idList, integer, list, listItem, maybe, oneOf, pageLimit, paging, ref, strict, text, timestamp } from '../schemas/common.ts'
 import { A2pFailed, A2pMessage, A2pSent, SmsMessage, StoreBody } from '../schemas/sms.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, fields, page } from '../src/api/reply.ts'
+import { created, fields, page } from '../src/api/replies.ts'
 import { Problem } from '../src/problems/problem.ts'
 
 const tag = 'SMS'

@@ -12,7 +12,7 @@ import {
   UserPassword
 } from '../schemas/user.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { created, done, first, page } from '../src/api/reply.ts'
+import { created, done, first, page } from '../src/api/replies.ts'
 
 const tag = 'Users'
 const applicationId = idOrName('The application', 'support')

@@ -1,7 +1,7 @@
 import { idOrName, maybe, paging, ref, strict, text } from '../schemas/common.ts'
 import { WhatsappNumber } from '../schemas/whatsapp-number.ts'
 import { endpoint } from '../src/api/endpoint.ts'
-import { first, page } from '../src/api/reply.ts'
+import { first, page } from '../src/api/replies.ts'
 
 const tag = 'WhatsApp numbers'
 

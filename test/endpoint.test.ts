@@ -4,7 +4,7 @@ import { id, idOrName, maybe, ref, strict, text } from '../schemas/common.ts'
 import { Skill } from '../schemas/skill.ts'
 import type { Endpoint } from '../src/api/endpoint.ts'
 import { compile, compileAll } from '../src/api/operation.ts'
-import { done, first, page } from '../src/api/reply.ts'
+import { done, first, page } from '../src/api/replies.ts'
 
 /** A declaration that contradicts itself stops the start, and says which and why. */
 
@@ -21,7 +21,7 @@ t.test('contradictions', async t => {
   const wrong: [RegExp, Partial<Endpoint>][] = [
     [/endpoint x \(GET \/skills\/:skillId\): the upstream has no method GetSkils/, { rpc: 'GetSkils' as Endpoint['rpc'] }],
     [/the path names skillId, which is not a field of the input/, { input: strict({ id: id('x') }) }],
-    [/name: the upstream's dialect has no form for/, { input: strict({ skillId: id('x'), name: Type.Null() }) }],
+    [/name: the upstream has no form for/, { input: strict({ skillId: id('x'), name: Type.Null() }) }],
     [/rename names nothing/, { rename: { nothing: 'x' } }],
     [/`all` names userId, which is not a field/, { all: { userId: 'listUsers' } }],
     [/exactlyOne names userId, which is not a field/, { exactlyOne: ['userId', 'skillId'] }],

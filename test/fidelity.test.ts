@@ -1,7 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
 import type { Operation } from '../src/api/operation.ts'
-import type { Answer } from '../src/api/reply.ts'
+import type { UpstreamResponse } from '../src/api/reply.ts'
 import { operations } from '../src/app.ts'
 import { compileEncoder } from '../src/voximplant/wire/codecs.ts'
 import { toCamel } from '../src/voximplant/wire/names.ts'
@@ -156,7 +156,7 @@ t.test('in generated responses with members that nobody declared, none is lost',
   }
   const drift = { unknown() {}, unreadable() {} }
   const withBody = operations.filter(({ endpoint: { reply } }) => reply.body && reply.kind !== 'file')
-  const wholes = withBody.map(({ endpoint }) => JSON.stringify(compileEncoder(endpoint.reply.answer)(full(endpoint.reply.answer))))
+  const wholes = withBody.map(({ endpoint }) => JSON.stringify(compileEncoder(endpoint.reply.response)(full(endpoint.reply.response))))
   const inputs = withBody.map(operation => inputOf(operation, 'minimal'))
   const losses: string[] = []
   let members = 0
@@ -179,7 +179,7 @@ t.test('in generated responses with members that nobody declared, none is lost',
       if (!Object.keys(place).some(other => toCamel(other) === toCamel(key))) place[key] = marker()
     }
     const text = JSON.stringify(answer)
-    const decoded = decodeExactly(answer, text, operation.decode, drift) as Answer
+    const decoded = decodeExactly(answer, text, operation.decode, drift) as UpstreamResponse
     // One item is found by its id: the first row's.
     const ids = reply.kind === 'first' ? (decoded.result as Input[])[0] : undefined
     const { body } = reply.read(decoded, { input: { ...inputs[which], ...ids }, url: '/x', base: '' })

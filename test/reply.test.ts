@@ -30,7 +30,7 @@ t.test('a creation whose answer lacks its id is outcome-unknown, for every opera
       const what = `${operation.id} answered ${JSON.stringify(answer)}`
       // Some answer the id as `result`.
       if (operation.endpoint.reply.kind === 'accepted' && (answer as { result: unknown }).result === 1) {
-        const named = operation.endpoint.reply.answer.properties.result === Object.values(operation.endpoint.reply.body!.properties)[0]
+        const named = operation.endpoint.reply.response.properties.result === Object.values(operation.endpoint.reply.body!.properties)[0]
         if (named) continue
       }
       const before = calls

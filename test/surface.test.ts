@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { file } from '../schemas/common.ts'
 import type { Endpoint } from '../src/api/endpoint.ts'
 import { compile } from '../src/api/operation.ts'
-import { done } from '../src/api/reply.ts'
+import { done } from '../src/api/replies.ts'
 import { startService } from './support.ts'
 
 /** What the reference says of single operations, and what callers sent in good faith. */

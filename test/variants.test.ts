@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { TSchema } from '@sinclair/typebox'
 import t from 'tap'
 import type { Operation } from '../src/api/operation.ts'
-import type { Answer } from '../src/api/reply.ts'
+import type { UpstreamResponse } from '../src/api/reply.ts'
 import { operations } from '../src/app.ts'
 import { Problem } from '../src/problems/problem.ts'
 import { compileEncoder } from '../src/voximplant/wire/codecs.ts'
@@ -19,7 +19,7 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
 /** A whole answer in the upstream's words, from the schema's examples. */
 function wholeAnswer({ endpoint }: Operation): Json {
-  return compileEncoder(endpoint.reply.answer)(full(endpoint.reply.answer)) as Json
+  return compileEncoder(endpoint.reply.response)(full(endpoint.reply.response)) as Json
 }
 
 /** A value of a schema with every field there. */
@@ -106,7 +106,7 @@ t.test('every answer of every operation, spelt in every way at every place', asy
     const read = (answer: Json, what: string) => {
       spelt++
       try {
-        const decoded = (operation.decode(answer, ignore) ?? {}) as Answer
+        const decoded = (operation.decode(answer, ignore) ?? {}) as UpstreamResponse
         JSON.stringify(operation.endpoint.reply.read(decoded, { input, url: '/x', base: '' }).body)
       } catch (error) {
         if (!(error instanceof Problem && allowed.has(error.type))) wrong.push(`${what}: ${error}`)

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { Problem, type UpstreamRefusal } from '../problems/problem.ts'
 import { isReference } from '../voximplant/wire/marks.ts'
 import type { Operation } from './operation.ts'
-import type { Answer } from './reply.ts'
+import type { UpstreamResponse } from './reply.ts'
 import { isName } from './select-all.ts'
 
 /**
@@ -115,7 +115,7 @@ export async function hasNextPage(
   operation: Operation,
   request: FastifyRequest,
   input: Record<string, unknown>,
-  response: Answer
+  response: UpstreamResponse
 ): Promise<boolean> {
   const rows = ((response.result as unknown[] | undefined) ?? []).length
   const { limit, offset = 0 } = input as { limit?: number; offset?: number }

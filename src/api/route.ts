@@ -4,7 +4,7 @@ import { attachment } from '../voximplant/download.ts'
 import { type LongList, Rows, streamOf } from '../voximplant/rows.ts'
 import { createFinders, findItem, hasNextPage, isNotFound, itemField, namedFields, notFoundIn, resolveNames } from './find-by-name.ts'
 import type { Operation } from './operation.ts'
-import { type Answer, locationOf, type ReplyContext, type RestAnswer } from './reply.ts'
+import { expandPath, type ReplyContext, type RestResponse, type UpstreamResponse } from './reply.ts'
 import { callForAll, isName, requireChoices } from './select-all.ts'
 import { invalid } from './validation.ts'
 
@@ -12,9 +12,13 @@ import { invalid } from './validation.ts'
  * The REST response to a decoded answer of the upstream. Throws Problem; an answer to a change that lacks what it must have is
  * `outcome-unknown`, as the change was sent and may have had its effect.
  */
-export function readReply({ endpoint: { reply, rpc }, traits: { safe } }: Operation, answer: Answer, context: ReplyContext): RestAnswer {
+export function readReply(
+  { endpoint: { reply, rpc }, traits: { safe } }: Operation,
+  response: UpstreamResponse,
+  context: ReplyContext
+): RestResponse {
   try {
-    return reply.read(answer, context)
+    return reply.read(response, context)
   } catch (error) {
     if (safe || !(error instanceof Problem && error.type === 'upstream-answer-invalid')) throw error
     throw new Problem('outcome-unknown', `${error.message} ${rpc} is not sent again; look whether it had its effect.`, { cause: error })
@@ -22,7 +26,7 @@ export function readReply({ endpoint: { reply, rpc }, traits: { safe } }: Operat
 }
 
 /** Runs upstream calls for one request, with its tenant's credentials: `request.voximplant`. */
-export type Call = (operation: Operation, input: Record<string, unknown>, form?: string) => Promise<Answer>
+export type Call = (operation: Operation, input: Record<string, unknown>, form?: string) => Promise<UpstreamResponse>
 
 /** What the routes of a catalogue share. */
 export interface RouteContext {
@@ -99,7 +103,7 @@ const refuseBody = async (request: FastifyRequest) => {
 const passOn = (operation: Operation, name: string) => async (request: FastifyRequest, reply: FastifyReply) => {
   const input = { ...(request.params as object), ...(request.query as object) }
   const { headers, stream } = await request.download(operation, input, reply)
-  const disposition = attachment(headers['content-disposition'], locationOf(name, input))
+  const disposition = attachment(headers['content-disposition'], expandPath(name, input))
   reply.headers({ 'content-type': 'application/octet-stream', ...headers, 'content-disposition': disposition })
   // Fastify reads a stream to its end to throw it away.
   if (request.method === 'HEAD') stream.destroy()

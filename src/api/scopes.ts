@@ -26,7 +26,7 @@ const kebab = (words: string): string => words.toLowerCase().replace(/[^a-z0-9]+
 /** The scopes that an operation needs: all of them. */
 export function scopesOf(tag: string, traits: MethodTraits, reply: Reply): string[] {
   // A method whose secret never leaves the service needs no scope for it.
-  const result = reply.answer.properties.result as TSchema | undefined
+  const result = reply.response.properties.result
   const hidden = result && marked((marked(result, 'target') as TSchema | undefined) ?? result, 'hidden')
   const special: (keyof typeof apart)[] = []
   if (traits.costsMoney) special.push('spend')

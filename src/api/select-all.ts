@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { integer, maybe, oneOf } from '../../schemas/common.ts'
 import { Problem, type Violation } from '../problems/problem.ts'
 import type { Operation } from './operation.ts'
-import type { Answer } from './reply.ts'
+import type { UpstreamResponse } from './reply.ts'
 import { invalid } from './validation.ts'
 
 /** What a schema of single fields cannot say: exactly one of several fields, and the selectors that can stand for everything. */
@@ -76,7 +76,7 @@ export async function callForAll(
   input: Record<string, unknown>,
   byId: ReadonlyMap<string, Operation>,
   end: number
-): Promise<Answer> {
+): Promise<UpstreamResponse> {
   if (!request.tenant.scopes.includes('bulk'))
     throw new Problem('scope-missing', 'This API key lacks the scope `bulk`, which calls with `all` need.')
   const { all, expectedCount, ...rest } = input
@@ -100,7 +100,7 @@ export async function callForAll(
       'count-differs',
       `There are ${count === undefined ? `more than ${expectedCount}` : count} now, not ${expectedCount}: nothing was changed.`
     )
-  const wire = operation.form.fields.find(candidate => candidate.name === field)!.params[0]!.wire
+  const wire = operation.form.wireOf(field)
   return request.voximplant(operation, rest, `${operation.form.encode(rest)}&${wire}=all`)
 }
 

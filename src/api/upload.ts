@@ -2,7 +2,7 @@ import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/ty
 import { maybe, strict } from '../../schemas/common.ts'
 import type { Violation } from '../problems/problem.ts'
 import { marked } from '../voximplant/wire/marks.ts'
-import { exampleOf, exampleOfObject } from './example.ts'
+import { type ExampleCall, exampleOf, exampleOfObject } from './example.ts'
 import { type Check, compileCheck } from './validation.ts'
 
 /**
@@ -57,7 +57,7 @@ export function compileUpload(
   fields: TProperties,
   inBody: Map<string, Violation['in']>,
   wireOf: (field: string) => string,
-  { tried, example }: { tried: readonly string[]; example: Readonly<Record<string, unknown>> }
+  call: ExampleCall
 ): UploadPlan {
   const [field, file] = Object.entries(fields).find(([, schema]) => isFile(schema)) ?? []
   if (!field || !file) throw new Error('an upload needs a field that is a file')
@@ -89,9 +89,7 @@ export function compileUpload(
           schema: strict(
             { [rows.name]: rows.schema, ...texts, ...rows.fields },
             {
-              examples: [
-                { [rows.name]: example[rows.name] ?? exampleOf(rows.schema), ...exampleOfObject(Type.Object(texts), tried, example) }
-              ]
+              examples: [{ [rows.name]: call.values[rows.name] ?? exampleOf(rows.schema), ...exampleOfObject(Type.Object(texts), call) }]
             }
           )
         }

@@ -122,7 +122,7 @@ export function speechOf(operations: readonly Operation[]): Map<string, Speech> 
     const byName = new Map([...kinds].map(([wire, kind]) => [toCamel(wire), kind]))
     const shape: TProperties = {}
     for (const { endpoint } of speakers) {
-      for (const [name, schema] of Object.entries(endpoint.reply.answer.properties)) {
+      for (const [name, schema] of Object.entries(endpoint.reply.response.properties)) {
         if (!shape[name] || Object.keys(shape[name]).length < Object.keys(schema).length) shape[name] = schema
       }
     }

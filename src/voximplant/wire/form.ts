@@ -19,6 +19,8 @@ export interface Form {
   params: Param[]
   /** The upstream's parameter name -> the REST field that sends it. */
   fieldOf: Map<string, string>
+  /** The upstream's name of a REST field. Throws on a field that the input does not have. */
+  wireOf(field: string): string
   /** The input -> an `application/x-www-form-urlencoded` body that begins with `cmd=`. Throws Unencodable. */
   encode(input: Record<string, unknown>): string
 }
@@ -58,12 +60,17 @@ export function compileForm(cmd: string, input: TObject, { fixed = {}, rename = 
     fields,
     params,
     fieldOf: new Map(fields.flatMap(field => field.params.map(param => [param.wire, field.name] as const))),
+    wireOf(name) {
+      const field = fields.find(field => field.name === name)
+      if (!field) throw new Error(`${name} is not a field of the input`)
+      return field.params[0].wire
+    },
     encode(input) {
       let form = prefix
       for (const field of fields) {
         const value = input[field.name]
         if (value !== undefined) form += field.write(value)
-        else if (everyWhenAbsent.includes(field.name)) form += `&${field.params[0]?.wire}=all`
+        else if (everyWhenAbsent.includes(field.name)) form += `&${field.params[0].wire}=all`
       }
       return form
     }

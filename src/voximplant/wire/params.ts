@@ -33,7 +33,7 @@ export interface InputField {
 /** How a field is written into a form. */
 export interface ParamEncoder {
   /** The parameters it can become. */
-  params: Param[]
+  params: readonly [Param, ...Param[]]
   /** `&name=value`, percent-encoded. Throws Unencodable. */
   write(value: unknown): string
 }
@@ -76,7 +76,7 @@ export const oneParam =
     write: value => `&${wire}=${escaped(name, toText(value, name))}`
   })
 
-const twoParams = ({ name, wire, nameWire }: InputField, kinds: readonly [ParamKind, ParamKind]): Param[] => {
+const twoParams = ({ name, wire, nameWire }: InputField, kinds: readonly [ParamKind, ParamKind]): ParamEncoder['params'] => {
   if (nameWire === wire) throw new Error(`${name}: its ~name form needs a rename, as ${wire} does not end in _id`)
   return [
     { wire, kind: kinds[0] },

@@ -45,7 +45,7 @@ const rows: Readonly<Record<Kind, Row>> = {
     encodeParam: [
       [5, '&f=5'],
       [-0.5, '&f=-0.5'],
-      [1e21, '&f=1000000000000000000000']
+      [1e-7, '&f=0.0000001']
     ],
     decodeParam: [
       ['12', 12],
