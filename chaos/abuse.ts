@@ -197,9 +197,10 @@ const attacks: Record<string, Attack> = {
     title: "another process holds SQLite's lock for writing for 5 s",
     async run(scene) {
       const holder = spawn(process.execPath, ['-e', lockHolder, join(scene.stage.dir, 'voxgate.db')], { stdio: 'ignore' })
+      const released = once(holder, 'exit')
       await sleep(300)
       const told = await steadily(2, post('/sms-messages', message))({ ...scene, seconds: 4 })
-      await once(holder, 'exit')
+      await released
       return told
     }
   },

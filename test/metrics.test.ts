@@ -167,3 +167,23 @@ t.test('who may read them', async t => {
   const failed = await fetch(`http://127.0.0.1:${(broken.address() as AddressInfo).port}/metrics`)
   t.equal(failed.status, 500, 'a failure ends a scrape, not the process')
 })
+
+t.test('members that the upstream invents are counted under at most 1,000 names of at most 100 characters', async t => {
+  let call = 0
+  const { origin } = await startStub(t, ({ response }) => {
+    call++
+    const invented = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`${'x'.repeat(200)}${call}_${i}`, 1]))
+    const short = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`n${call}_${i}`, 1]))
+    response.end(JSON.stringify({ result: [{ skill_id: 1, skill_name: 'a', ...short, ...invented }], total_count: 1, count: 1 }))
+  })
+  const service = await startService({ origin })
+  t.teardown(() => service.close())
+  for (let i = 0; i < 3; i++) t.equal((await service.call('GET', '/skills')).status, 200)
+  const { text } = await service.call('GET', '/metrics')
+  const names = [...text.matchAll(/^voxgate_upstream_unknown_fields_total\{field="([^"]*)"\}/gm)].map(([, name]) => name!)
+  t.equal(names.length, 1000)
+  t.ok(
+    names.every(name => name.length <= 100),
+    'no name is longer'
+  )
+})

@@ -180,6 +180,17 @@ t.test('a base path', async t => {
   t.ok('/skills' in document.paths)
 })
 
+t.test('METRICS_HOST is the address that METRICS_PORT listens on', async t => {
+  const free = createServer()
+  await new Promise<void>(resolve => free.listen(0, '127.0.0.1', resolve))
+  const { port } = free.address() as { port: number }
+  await new Promise(resolve => free.close(resolve))
+  const service = run(t, { DATA_DIR: folder(t), METRICS_PORT: String(port), METRICS_HOST: '127.0.0.2' })
+  await service.says(/curl/)
+  t.match(await (await fetch(`http://127.0.0.2:${port}/metrics`)).text(), /^voxgate_build_info\{/m)
+  await t.rejects(fetch(`http://127.0.0.1:${port}/metrics`), 'no other address has it')
+})
+
 t.test('the sandbox alone', async t => {
   const dir = folder(t)
   const sandbox = run(t, { SANDBOX_PORT: '0', SANDBOX_CREDENTIALS: join(dir, 'credentials.json') }, 'src/sandbox/main.ts')
