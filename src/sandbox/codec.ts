@@ -5,8 +5,8 @@ import { compileEncoder, decodeParam } from '../voximplant/wire/codecs.ts'
 import { toCamel, toSnake } from '../voximplant/wire/names.ts'
 import type { ParamKind } from '../voximplant/wire/params.ts'
 
-/** The upstream's no: thrown by a method, answered as `{error: {code, msg, field_name}}` in HTTP 200. */
-export class Refused extends Error {
+/** An error of the upstream: thrown by a method, sent as `{error: {code, msg, field_name}}` in HTTP 200. */
+export class SandboxError extends Error {
   readonly code: number
   readonly fieldName: string | undefined
   constructor(name: UpstreamErrorName, fieldName?: string, message?: string) {
@@ -16,9 +16,9 @@ export class Refused extends Error {
   }
 }
 
-/** Refuses a call by the upstream's name of the error; `field` is the parameter at fault, in camelCase. */
-export const refuse = (name: UpstreamErrorName, field?: string, message?: string): never => {
-  throw new Refused(name, field, message)
+/** Rejects a call by the upstream's name of the error; `field` is the parameter at fault, in camelCase. Throws SandboxError. */
+export const reject = (name: UpstreamErrorName, field?: string, message?: string): never => {
+  throw new SandboxError(name, field, message)
 }
 
 /** A file that came as a multipart part. */
@@ -43,7 +43,7 @@ export class Params {
     this.sent = sent
   }
 
-  /** The same for code that several methods share: a parameter that this one does not have reads as left out. */
+  /** The same for code that several methods share: a parameter that this method does not have reads as absent. */
   shared(): Params {
     const shared = new Params(this.method, this.#kinds, this.#values, this.sent)
     shared.#lenient = true
@@ -53,33 +53,44 @@ export class Params {
   #get(name: string, ...kinds: ParamKind[]): unknown {
     const kind = this.#kinds.get(name)
     if (!kind && this.#lenient) return undefined
-    // A name that no endpoint sends, or of another kind, is a slip of the sandbox's author.
+    // A name that no endpoint sends, or of another kind, is a mistake of the sandbox's author.
     if (!kind || !kinds.includes(kind))
       throw new Error(`${this.method}: no endpoint declares ${name} as ${kinds.join(' or ')}${kind ? `, but as ${kind}` : ''}`)
     return this.#values.get(name)
   }
 
-  has(name: string): boolean {
-    return this.#values.has(name)
+  /** Whether the call has any of the parameters. */
+  has(...names: string[]): boolean {
+    return names.some(name => this.#values.has(name))
   }
   number(name: string): number | undefined {
-    return this.#get(name, 'number') as number | undefined
+    const value = this.#get(name, 'number')
+    return typeof value === 'number' ? value : undefined
   }
   /** Text, a calendar day or an instant (RFC 3339). */
   text(name: string): string | undefined {
-    return this.#get(name, 'text', 'date', 'timestamp') as string | undefined
+    const value = this.#get(name, 'text', 'date', 'timestamp')
+    return typeof value === 'string' ? value : undefined
   }
   flag(name: string): boolean | undefined {
-    return this.#get(name, 'boolean') as boolean | undefined
+    const value = this.#get(name, 'boolean')
+    return typeof value === 'boolean' ? value : undefined
   }
   /** Ids, or the word `all`. One id counts as a list. */
   ids(name: string): number[] | 'all' | undefined {
     const value = this.#get(name, 'id-list', 'number')
-    return typeof value === 'number' ? [value] : (value as number[] | 'all' | undefined)
+    if (typeof value === 'number') return [value]
+    return Array.isArray(value) || value === 'all' ? value : undefined
+  }
+  /** One id, the first of a list. The word `all` reads as NaN, which equals no id. */
+  id(name: string): number | undefined {
+    const ids = this.ids(name)
+    return ids === 'all' ? Number.NaN : ids?.[0]
   }
   texts(name: string): string[] | undefined {
     const value = this.#get(name, 'text-list', 'text')
-    return typeof value === 'string' ? [value] : (value as string[] | undefined)
+    if (typeof value === 'string') return [value]
+    return Array.isArray(value) ? value : undefined
   }
   /** JSON text, parsed, with its keys in camelCase. */
   json(name: string): unknown {
@@ -88,9 +99,15 @@ export class Params {
   file(name: string): SandboxFile | undefined {
     return this.#get(name, 'file') as SandboxFile | undefined
   }
-  /** Refuses the call unless the parameter is there. */
-  need<T>(name: string, value: T | undefined): T {
-    return value === undefined || value === '' ? refuse('REQUIRED_IS_EMPTY', name) : value
+  /** Text that is there and not empty. Like the other required ones it rejects a call without it. */
+  required(name: string): string {
+    return this.text(name) || reject('REQUIRED_IS_EMPTY', name)
+  }
+  requiredNumber(name: string): number {
+    return this.number(name) ?? reject('REQUIRED_IS_EMPTY', name)
+  }
+  requiredTexts(name: string): string[] {
+    return this.texts(name) ?? reject('REQUIRED_IS_EMPTY', name)
   }
 }
 
@@ -100,34 +117,34 @@ const camelKeys = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([key, field]) => [toCamel(key), camelKeys(field)]))
 }
 
-/** How one method is spoken: what its parameters are, and how its answer is written. Drawn from the endpoints that call it. */
-export interface Speech {
+/** Reads the parameters of one method and writes its response, as the endpoints that call it declare them. */
+export interface MethodCodec {
   read(texts: Map<string, string>, files: Map<string, SandboxFile>): Params
-  write(answer: Record<string, unknown>): Record<string, unknown>
+  write(response: Record<string, unknown>): Record<string, unknown>
 }
 
 const listKinds: Partial<Record<ParamKind, ParamKind>> = { number: 'id-list', text: 'text-list' }
 
-/** Every method the endpoints speak, by name. */
-export function speechOf(operations: readonly Operation[]): Map<string, Speech> {
-  const speeches = new Map<string, Speech>()
+/** The codec of every method that the endpoints call, by name. */
+export function codecsOf(operations: readonly Operation[]): Map<string, MethodCodec> {
+  const codecs = new Map<string, MethodCodec>()
   for (const method of new Set(operations.map(operation => operation.endpoint.rpc))) {
-    const speakers = operations.filter(operation => operation.endpoint.rpc === method)
+    const endpoints = operations.filter(operation => operation.endpoint.rpc === method)
     const kinds = new Map<string, ParamKind>()
-    for (const { wire, kind } of speakers.flatMap(speaker => speaker.form.params)) {
+    for (const { wire, kind } of endpoints.flatMap(caller => caller.form.params)) {
       const before = kinds.get(wire)
       // One endpoint sends one id, another a list of them: a list reads both.
       kinds.set(wire, before !== undefined && listKinds[kind] === before ? before : kind)
     }
     const byName = new Map([...kinds].map(([wire, kind]) => [toCamel(wire), kind]))
     const shape: TProperties = {}
-    for (const { endpoint } of speakers) {
+    for (const { endpoint } of endpoints) {
       for (const [name, schema] of Object.entries(endpoint.reply.response.properties)) {
         if (!shape[name] || Object.keys(shape[name]).length < Object.keys(schema).length) shape[name] = schema
       }
     }
     const write = compileEncoder(Type.Object(shape), method)
-    speeches.set(method, {
+    codecs.set(method, {
       read(texts, files) {
         const values = new Map<string, unknown>()
         for (const [wire, kind] of kinds) {
@@ -135,27 +152,27 @@ export function speechOf(operations: readonly Operation[]): Map<string, Speech> 
           const file = files.get(wire)
           if (file) values.set(name, kind === 'file' ? file : file.bytes.toString())
           const text = texts.get(wire)
-          // An empty text is how PHP writes false, and how others leave a parameter out.
+          // PHP writes false as an empty text, other clients a parameter that is absent.
           if (text === undefined || (text === '' && kind !== 'text' && kind !== 'text-list')) continue
           if (kind === 'file') {
             values.set(name, { name: undefined, type: '', bytes: Buffer.from(text) } satisfies SandboxFile)
             continue
           }
           const value = decodeParam(kind, text)
-          if (value === undefined) refuse(kind === 'timestamp' || kind === 'date' ? 'INVALID_DATE_FORMAT' : 'INVALID_ARGUMENTS', name)
+          if (value === undefined) reject(kind === 'timestamp' || kind === 'date' ? 'INVALID_DATE_FORMAT' : 'INVALID_ARGUMENTS', name)
           values.set(name, value)
         }
         return new Params(method, byName, values, Object.fromEntries([...texts].filter(([wire]) => kinds.has(wire))))
       },
-      write(answer) {
-        // What stands beside the result and no endpoint reads is written all the same: other clients do read it.
-        const beside = Object.entries(answer).filter(([name, value]) => !shape[name] && typeof value !== 'object' && value !== undefined)
+      write(response) {
+        // Members beside the result that no endpoint reads are written nevertheless: other clients read them.
+        const beside = Object.entries(response).filter(([name, value]) => !shape[name] && typeof value !== 'object' && value !== undefined)
         return {
           ...Object.fromEntries(beside.map(([name, value]) => [toSnake(name), value])),
-          ...(write(answer) as Record<string, unknown>)
+          ...(write(response) as Record<string, unknown>)
         }
       }
     })
   }
-  return speeches
+  return codecs
 }

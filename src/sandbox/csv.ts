@@ -2,15 +2,15 @@
 export interface CsvFormat {
   delimiter: string
   quote: string
-  /** Takes the special meaning of the character after it; equal to `quote`, only doubling does that (RFC 4180). */
+  /** Makes the character after it literal. Equal to `quote`: only a doubled quote is literal (RFC 4180). */
   escape: string
 }
 
 const lineEnd = /\r\n|[\r\n]/y
 
 /**
- * The rows of a CSV text (RFC 4180), blank lines left out. Any line end will do, and the last line needs none.
- * Throws SyntaxError on a quotation that is not closed, and on a quotation mark elsewhere than around a field or doubled within.
+ * The rows of a CSV text (RFC 4180) without blank lines. Line ends are CR, LF or CRLF; the last line needs none.
+ * Throws SyntaxError at a quote that is not closed, that stands within an unquoted field, or that is followed by anything but a delimiter.
  */
 export function readCsv(text: string, { delimiter, quote, escape: sign }: CsvFormat): string[][] {
   const escapes = sign !== quote

@@ -1,8 +1,8 @@
-/** A file in place of an answer: a method returns it, and its bytes go out as they are. */
-export class FileAnswer {
+/** A file that a method returns in place of JSON; its bytes are sent unchanged. */
+export class FileResponse {
   readonly bytes: Buffer
   readonly headers: Record<string, string>
-  /** `gzipped`: the bytes are compressed, and the caller is told so. */
+  /** `gzipped`: the bytes are compressed, and the response says so in `content-encoding`. */
   constructor(bytes: Buffer, { type, name, gzipped = false }: { type: string; name: string; gzipped?: boolean }) {
     this.bytes = bytes
     this.headers = {

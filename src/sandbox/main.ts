@@ -8,7 +8,7 @@ import { buildSandbox } from './server.ts'
 
 /**
  * The sandbox on its own (`npm run sandbox`), for any client of the real API. SANDBOX_CREDENTIALS names a credentials.json as the upstream's
- * control panel gives it; when there is none, one is made. SANDBOX_CERT and SANDBOX_KEY (PEM files) make it speak https.
+ * control panel exports it; if the file does not exist, it is created. SANDBOX_CERT and SANDBOX_KEY (PEM files) enable https.
  */
 
 const {
@@ -33,12 +33,12 @@ if (!existsSync(SANDBOX_CREDENTIALS)) {
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' }
   })
-  const made: Credentials = { account_id: 100_001, key_id: 'sandbox-service-account', private_key: privateKey }
+  const credentials: Credentials = { account_id: 100_001, key_id: 'sandbox-service-account', private_key: privateKey }
   mkdirSync(dirname(SANDBOX_CREDENTIALS), { recursive: true, mode: 0o700 })
-  writePrivate(SANDBOX_CREDENTIALS, `${JSON.stringify(made, null, 2)}\n`)
+  writePrivate(SANDBOX_CREDENTIALS, `${JSON.stringify(credentials, null, 2)}\n`)
 }
 makePrivate(SANDBOX_CREDENTIALS)
-const file = JSON.parse(readFileSync(SANDBOX_CREDENTIALS, 'utf8')) as Credentials & { result?: Credentials }
+const file: Credentials & { result?: Credentials } = JSON.parse(readFileSync(SANDBOX_CREDENTIALS, 'utf8'))
 const { account_id: accountId, key_id: keyId, private_key: privateKey } = file.result ?? file
 
 const sandbox = await buildSandbox({

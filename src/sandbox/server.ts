@@ -1,25 +1,25 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Operation } from '../api/operation.ts'
 import { accountOfApiKey, accountOfToken, type SandboxAccount } from './auth.ts'
-import { Refused, refuse, type SandboxFile, speechOf } from './codec.ts'
-import { FileAnswer } from './file-response.ts'
+import { codecsOf, reject, SandboxError, type SandboxFile } from './codec.ts'
+import { FileResponse } from './file-response.ts'
 import { methods, seed } from './methods/index.ts'
 import { readMultipart } from './multipart.ts'
 import { createState } from './state.ts'
 
 export interface SandboxOptions {
-  /** The endpoints, from which the dialect is drawn. */
+  /** The endpoints, whose declarations define the methods' parameters and responses. */
   operations: readonly Operation[]
   accounts: readonly SandboxAccount[]
-  /** Whether a new account begins with a small world of applications, users and the like. */
+  /** Whether a new account starts with demonstration data. */
   demo?: boolean
-  /** Where the state is kept between runs; none: in memory. */
+  /** The file that keeps the state between runs; absent: in memory. */
   stateFile?: string
   /** A certificate and its key (PEM), for https. */
   https?: { cert: string; key: string }
 }
 
-/** A call the sandbox has taken: for tests that ask what really arrived. */
+/** A call that the sandbox has received, for tests. */
 export interface SeenCall {
   accountId: number
   method: string
@@ -27,20 +27,20 @@ export interface SeenCall {
   params: Record<string, string>
 }
 
-/** What the sandbox tells about itself. */
+/** What the sandbox has received. */
 export interface SandboxRecord {
-  /** Requests taken, refused ones included. */
+  /** Requests received, rejected ones included. */
   requests: number
   /** The latest calls that were authorized, oldest first; at most 1,000. */
   seen: SeenCall[]
-  /** Makes an account known, or gives it further keys. */
+  /** Adds an account, or further keys of one. */
   addAccount(account: SandboxAccount): void
 }
 
 const maxSeen = 1000
 const maxFile = 268_435_456
 
-/** The embedded upstream: a server that speaks the dialect of the Voximplant Management API and keeps state per account. */
+/** A server that behaves like the Voximplant Management API and keeps state per account. */
 export async function buildSandbox({ operations, accounts, demo = false, stateFile, https }: SandboxOptions): Promise<FastifyInstance> {
   const app = Fastify({
     logger: false,
@@ -49,15 +49,15 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
     routerOptions: { ignoreTrailingSlash: true },
     forceCloseConnections: true
   }) as unknown as FastifyInstance
-  const speeches = speechOf(operations)
-  const known = new Map<number, SandboxAccount>()
+  const codecs = codecsOf(operations)
+  const callers = new Map<number, SandboxAccount>()
   const state = createState(stateFile)
   const record: SandboxRecord = {
     requests: 0,
     seen: [],
     addAccount(account) {
-      const before = known.get(account.accountId)
-      known.set(account.accountId, { ...before, ...account, keys: { ...before?.keys, ...account.keys } })
+      const before = callers.get(account.accountId)
+      callers.set(account.accountId, { ...before, ...account, keys: { ...before?.keys, ...account.keys } })
     }
   }
   for (const account of accounts) record.addAccount(account)
@@ -71,30 +71,31 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
   // A file can also be the body itself, with the parameters in the query.
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
 
-  const answer = async (request: FastifyRequest<{ Params: { method?: string } }>, reply: FastifyReply) => {
+  const handler = async (request: FastifyRequest<{ Params: { method?: string } }>, reply: FastifyReply) => {
     record.requests++
     const { texts, files } = await read(request, fileNames)
-    const method = request.params.method ?? texts.get('cmd') ?? refuse('MISSING_CMD', 'cmd')
-    const speech = speeches.get(method as never)
-    const act = methods.get(method)
-    if (!speech || !act) return refuse('UNKNOWN_COMMAND', 'cmd', `The sandbox has no method ${method}.`)
+    const method = request.params.method ?? texts.get('cmd') ?? reject('MISSING_CMD', 'cmd')
+    const codec = codecs.get(method)
+    const execute = methods.get(method)
+    if (!codec || !execute) return reject('UNKNOWN_COMMAND', 'cmd', `The sandbox has no method ${method}.`)
     const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1]
-    const caller = token ? accountOfToken(token, known) : accountOfApiKey(texts, known)
+    const caller = token ? accountOfToken(token, callers) : accountOfApiKey(texts, callers)
     if (record.seen.push({ accountId: caller.accountId, method, params: Object.fromEntries(texts) }) > maxSeen) record.seen.shift()
     const account = state.account(caller.accountId, fresh => (caller.demo ?? demo) && seed(fresh, caller))
-    const result = act(speech.read(texts, files), account, { known: caller, byApiKey: !token })
-    if (!operationsThatRead.has(method)) state.changed()
-    if (!(result instanceof FileAnswer)) return speech.write(result)
+    const result = execute(codec.read(texts, files), account, { caller, byApiKey: !token }) ?? { result: 1 }
+    if (!safeMethods.has(method)) state.changed()
+    if (!(result instanceof FileResponse)) return codec.write(result)
     reply.headers(result.headers)
     return result.bytes
   }
-  const operationsThatRead = new Set<string>(operations.filter(operation => operation.traits.safe).map(operation => operation.endpoint.rpc))
+  const safeMethods = new Set<string>(operations.filter(operation => operation.traits.safe).map(operation => operation.endpoint.rpc))
 
   // The PHP client sends a request with a file as PUT.
-  for (const url of ['/platform_api', '/platform_api/:method']) app.route({ method: ['GET', 'POST', 'PUT'], url, handler: answer as never })
+  for (const url of ['/platform_api', '/platform_api/:method'])
+    app.route({ method: ['GET', 'POST', 'PUT'], url, handler: handler as never })
 
   app.setErrorHandler((error, _request, reply) => {
-    if (error instanceof Refused)
+    if (error instanceof SandboxError)
       return reply
         .code(200)
         .send({ error: { code: error.code, msg: error.message, ...(error.fieldName ? { field_name: error.fieldName } : {}) } })
@@ -103,7 +104,7 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
   return app
 }
 
-/** The texts and files of a request, wherever they stand: query, form or multipart. The body wins over the query. */
+/** The texts and files of a request, from the query, a form or multipart. The body takes precedence over the query. */
 async function read(
   request: FastifyRequest,
   fileNames: ReadonlySet<string>

@@ -1,48 +1,57 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { makePrivate, writePrivate } from '../database/private-files.ts'
+import { type Filters, where } from './query.ts'
 
-/** What the sandbox keeps of one account: rows by table, in REST form (camelCase, RFC 3339), and the next id of each kind. */
+/** What the sandbox keeps of one account: rows by table, in REST form (camelCase, RFC 3339), and the next id of each table. */
 export interface AccountState {
   accountId: number
-  tables: Record<string, Record<string, unknown>[]>
+  tables: Record<string, object[]>
   nextIds: Record<string, number>
 }
 
-/** A table of every account: typed access to its rows. `id` is the field that identifies a row; ids begin at `first` and are never used again. */
-export function table<Row extends object>(name: string, id: keyof Row & string, first = 1) {
+/** A table of every account: typed access to its rows. */
+export interface Table<Row extends object, Id extends keyof Row & string> {
+  rows(account: AccountState): Row[]
+  where(account: AccountState, filters: Filters<Row>): Row[]
+  /** The row with an id. */
+  find(account: AccountState, id: unknown): Row | undefined
+  /** Adds a row under a new id. */
+  add(account: AccountState, row: Omit<Row, Id>): Row
+  /** Removes rows; returns how many there were. */
+  remove(account: AccountState, rows: readonly Row[]): number
+}
+
+/** @param id the field that identifies a row. Ids begin at `first` and are never used again. */
+export function table<Row extends object, Id extends keyof Row & string>(name: string, id: Id, first = 1): Table<Row, Id> {
   const rows = (account: AccountState): Row[] => {
     account.tables[name] ??= []
     return account.tables[name] as Row[]
   }
   return {
     rows,
-    /** Adds a row under a new id. */
-    add(account: AccountState, row: Omit<Row, typeof id>): Row {
+    where: (account, filters) => where(rows(account), filters),
+    find: (account, value) => rows(account).find(row => row[id] === value),
+    add(account, row) {
       const next = account.nextIds[name] ?? first
       account.nextIds[name] = next + 1
-      const added = { [id]: next, ...row } as unknown as Row
-      rows(account).push(added)
-      return added
+      const added: object = { [id]: next, ...row }
+      rows(account).push(added as Row)
+      return added as Row
     },
-    /** The row with an id. */
-    find: (account: AccountState, value: unknown): Row | undefined => rows(account).find(row => row[id] === value),
-    /** Removes the rows that match; answers how many. */
-    remove(account: AccountState, matches: (row: Row) => boolean): number {
-      const kept = rows(account).filter(row => !matches(row))
-      const removed = rows(account).length - kept.length
-      account.tables[name] = kept as Record<string, unknown>[]
-      return removed
+    remove(account, removed) {
+      account.tables[name] = rows(account).filter(row => !removed.includes(row))
+      return removed.length
     }
   }
 }
 
-/** Everything the sandbox remembers; with a file it outlives the process. */
+/** The state of all accounts, in memory; with a file it is kept across restarts. */
 export interface State {
   account(accountId: number, seed: (account: AccountState) => void): AccountState
-  /** Something has changed: it is written soon. */
+  /** Schedules a write, within 200 ms. */
   changed(): void
-  /** Writes now what is not written yet. */
+  /** Writes pending changes immediately. */
   flush(): void
 }
 
@@ -53,10 +62,13 @@ export function createState(file?: string): State {
   if (file) {
     makePrivate(file)
     try {
-      for (const account of JSON.parse(readFileSync(file, 'utf8')) as AccountState[]) accounts.set(account.accountId, account)
+      const stored: AccountState[] = JSON.parse(readFileSync(file, 'utf8'))
+      for (const account of stored) accounts.set(account.accountId, account)
     } catch (error) {
-      if ((error as { code?: string }).code !== 'ENOENT')
-        throw new Error(`the sandbox's state in ${file} cannot be read: ${(error as Error).message}; delete the file to begin anew`)
+      if (!(error instanceof Error) || !('code' in error && error.code === 'ENOENT'))
+        throw new Error(
+          `the sandbox's state in ${file} cannot be read: ${error instanceof Error ? error.message : error}; delete the file to start anew`
+        )
     }
   }
   const flush = () => {

@@ -6,11 +6,11 @@ import type { Rule } from '../../schemas/rule.ts'
 import { seeded } from '../../schemas/seeded.ts'
 import type { Skill } from '../../schemas/skill.ts'
 import type { User } from '../../schemas/user.ts'
-import { type Params, refuse } from './codec.ts'
-import { choose } from './query.ts'
+import { type Params, reject } from './codec.ts'
+import { matches, select } from './query.ts'
 import { type AccountState, table } from './state.ts'
 
-/** The tables that several sections share, how calls choose in them, and what goes when a row goes. */
+/** The tables that several sections share, how calls select in them, and what goes when a row goes. */
 
 export interface UserRow extends User {
   applicationId: number
@@ -36,48 +36,45 @@ export interface AdminRoleRow extends Omit<AdminRole, 'adminUsers'> {
   deniedEntries: string[]
 }
 
-export const applications = table<Application>('applications', 'applicationId')
-export const users = table<UserRow>('users', 'userId', seeded.user.id)
-export const queues = table<QueueRow>('queues', 'acdQueueId', seeded.queue.id)
-export const skills = table<Skill>('skills', 'skillId', seeded.skill.id)
-export const rules = table<RuleRow>('rules', 'ruleId')
-export const adminUsers = table<AdminUserRow>('adminUsers', 'adminUserId', seeded.adminUser.id)
-export const adminRoles = table<AdminRoleRow>('adminRoles', 'adminRoleId', seeded.adminRole.id)
+export const applications = table<Application, 'applicationId'>('applications', 'applicationId')
+export const users = table<UserRow, 'userId'>('users', 'userId', seeded.user.id)
+export const queues = table<QueueRow, 'acdQueueId'>('queues', 'acdQueueId', seeded.queue.id)
+export const skills = table<Skill, 'skillId'>('skills', 'skillId', seeded.skill.id)
+export const rules = table<RuleRow, 'ruleId'>('rules', 'ruleId')
+export const adminUsers = table<AdminUserRow, 'adminUserId'>('adminUsers', 'adminUserId', seeded.adminUser.id)
+export const adminRoles = table<AdminRoleRow, 'adminRoleId'>('adminRoles', 'adminRoleId', seeded.adminRole.id)
 
-type Clear = (account: AccountState, ids: number[]) => void
-const clearing: Record<'applications' | 'users', Clear[]> = { applications: [], users: [] }
+/** Removes, or adapts, a section's own rows when applications or users with these ids are deleted. */
+type Cascade = (account: AccountState, ids: number[]) => void
+const cascades: Record<'applications' | 'users', Cascade[]> = { applications: [], users: [] }
 
-/** Has a section's own rows follow applications or users that are deleted. */
-export const whenDeleted = (what: keyof typeof clearing, clear: Clear): void => {
-  clearing[what].push(clear)
+/** Registers what a section does when applications or users are deleted. */
+export const onDelete = (rows: keyof typeof cascades, cascade: Cascade): void => {
+  cascades[rows].push(cascade)
 }
 
-export function deleteApplications(account: AccountState, ids: number[]): void {
-  applications.remove(account, row => ids.includes(row.applicationId))
-  deleteUsers(
-    account,
-    users
-      .rows(account)
-      .filter(row => ids.includes(row.applicationId))
-      .map(row => row.userId)
-  )
-  queues.remove(account, row => ids.includes(row.applicationId ?? 0))
-  rules.remove(account, row => ids.includes(row.applicationId))
-  for (const clear of clearing.applications) clear(account, ids)
+export function deleteApplications(account: AccountState, rows: Application[]): void {
+  const ids = rows.map(row => row.applicationId)
+  applications.remove(account, rows)
+  deleteUsers(account, users.where(account, { applicationId: ids }))
+  queues.remove(account, queues.where(account, { applicationId: ids }))
+  rules.remove(account, rules.where(account, { applicationId: ids }))
+  for (const cascade of cascades.applications) cascade(account, ids)
 }
 
-export function deleteUsers(account: AccountState, ids: number[]): void {
-  users.remove(account, row => ids.includes(row.userId))
+export function deleteUsers(account: AccountState, rows: UserRow[]): void {
+  const ids = rows.map(row => row.userId)
+  users.remove(account, rows)
   for (const row of queues.rows(account)) row.userIds = bindIds(row.userIds, ids, false)
-  for (const clear of clearing.users) clear(account, ids)
+  for (const cascade of cascades.users) cascade(account, ids)
 }
 
-/** Adds ids to a list, or takes them from it. */
+/** Adds ids to a list, or removes them from it. */
 export const bindIds = (list: number[], ids: number[], bind: boolean): number[] =>
   bind ? [...new Set([...list, ...ids])] : list.filter(id => !ids.includes(id))
 
-/** The applications chosen by id or name; undefined when neither parameter is there. */
-export function chosenApplications(
+/** The applications selected by id or name; undefined when neither parameter is there. */
+export function selectApplications(
   account: AccountState,
   params: Params,
   id = 'applicationId',
@@ -85,44 +82,60 @@ export function chosenApplications(
 ): Application[] | undefined {
   const ids = params.ids(id)
   if (ids === 'all') return [...applications.rows(account)]
-  if (ids) return ids.map(wanted => applications.find(account, wanted) ?? refuse('INVALID_APPLICATION_ID', id))
+  if (ids) return ids.map(value => applications.find(account, value) ?? reject('INVALID_APPLICATION_ID', id))
   return params
     .texts(name)
-    ?.map(wanted => applications.rows(account).find(row => bearsApplicationName(row, wanted)) ?? refuse('INVALID_APPLICATION_NAME', name))
+    ?.map(value => applications.rows(account).find(row => bearsApplicationName(row, value)) ?? reject('INVALID_APPLICATION_NAME', name))
 }
 
-/** The one application a call is about. Refuses when none is named. */
-export const theApplication = (account: AccountState, params: Params): Application =>
-  chosenApplications(account, params)?.[0] ?? refuse('REQUIRED_IS_EMPTY', 'applicationId')
+/** The ids of the applications selected, as a filter. */
+export const selectApplicationIds = (account: AccountState, params: Params): number[] | undefined =>
+  selectApplications(account, params)?.map(row => row.applicationId)
 
-/** Users by id or name; by name they are looked for in the application that the call names. */
-export function chosenUsers(account: AccountState, params: Params): UserRow[] {
-  const application = chosenApplications(account, params)?.[0]
-  if (params.ids('userId') === undefined && !application) refuse('REQUIRED_IS_EMPTY', 'applicationId')
-  const everyone = users.rows(account)
-  const within = application ? everyone.filter(row => row.applicationId === application.applicationId) : everyone
-  // An id of another application's user is known, but out of place.
-  const rows = params.ids('userId') === 'all' || params.ids('userId') === undefined ? within : everyone
-  const chosen = choose(rows, params, { id: 'userId', name: 'userName', unknownId: 'INVALID_USER_ID' })
-  if (application && chosen.some(row => row.applicationId !== application.applicationId))
-    refuse('USER_NOT_BOUND_TO_THE_APPLICATION', 'userId')
-  return chosen
+/** The one application a call is about. Rejects a call that names none. */
+export const requireApplication = (account: AccountState, params: Params): Application =>
+  selectApplications(account, params)?.[0] ?? reject('REQUIRED_IS_EMPTY', 'applicationId')
+
+/** Users by id or name; by name within the application that the call names. */
+export function selectUsers(account: AccountState, params: Params): UserRow[] {
+  const applicationId = selectApplications(account, params)?.[0]?.applicationId
+  const ids = params.ids('userId')
+  if (ids === undefined && applicationId === undefined) reject('REQUIRED_IS_EMPTY', 'applicationId')
+  // An id of another application's user exists, but is out of place.
+  const scope = ids === 'all' || ids === undefined ? users.where(account, { applicationId }) : users.rows(account)
+  const rows = select(scope, params, { id: 'userId', name: 'userName', unknownId: 'INVALID_USER_ID' })
+  if (!rows.every(row => matches(applicationId, row.applicationId))) reject('USER_NOT_BOUND_TO_THE_APPLICATION', 'userId')
+  return rows
 }
 
-/** The rules chosen by id or name, among those of the applications that the call names; undefined when neither parameter is there. */
-export function chosenRules(account: AccountState, params: Params): RuleRow[] | undefined {
-  const of = chosenApplications(account, params)?.map(row => row.applicationId)
-  const within = rules.rows(account).filter(row => of === undefined || of.includes(row.applicationId))
+/** The rules selected by id or name, among those of the applications that the call names; undefined when neither parameter is there. */
+export function selectRules(account: AccountState, params: Params): RuleRow[] | undefined {
+  const scope = rules.where(account, { applicationId: selectApplicationIds(account, params) })
   const ids = params.ids('ruleId')
-  if (ids === 'all') return within
-  if (ids) return ids.map(wanted => within.find(row => row.ruleId === wanted) ?? refuse('INVALID_RULE_ID', 'ruleId'))
-  return params.texts('ruleName')?.flatMap(wanted => {
-    // Rules of different applications can bear the same name.
-    const named = within.filter(row => row.ruleName === wanted)
-    return named.length > 0 ? named : refuse('INVALID_RULE_NAME', 'ruleName')
+  if (ids === 'all') return scope
+  if (ids) return ids.map(id => scope.find(row => row.ruleId === id) ?? reject('INVALID_RULE_ID', 'ruleId'))
+  return params.texts('ruleName')?.flatMap(ruleName => {
+    // Rules of different applications can have the same name.
+    const rows = scope.filter(row => row.ruleName === ruleName)
+    return rows.length > 0 ? rows : reject('INVALID_RULE_NAME', 'ruleName')
   })
 }
 
+/** The names of the application and the rule that a row is bound to. */
+export function bindingNames(account: AccountState, { applicationId, ruleId }: { applicationId?: number; ruleId?: number }) {
+  const fullName = applications.find(account, applicationId)?.applicationName
+  return { applicationName: fullName?.split('.', 1)[0], extendedApplicationName: fullName, ruleName: rules.find(account, ruleId)?.ruleName }
+}
+
+/** Unbinds rows from applications that are deleted. */
+export function unbindApplications(rows: { applicationId?: number; ruleId?: number }[], ids: number[]): void {
+  for (const row of rows) if (row.applicationId !== undefined && ids.includes(row.applicationId)) row.applicationId = row.ruleId = undefined
+}
+
 /** Queues by id or name. */
-export const chosenQueues = (account: AccountState, params: Params): QueueRow[] =>
-  choose(queues.rows(account), params, { id: 'acdQueueId', name: 'acdQueueName', unknownId: 'INVALID_ACD_QUEUE_ID' })
+export const selectQueues = (account: AccountState, params: Params): QueueRow[] =>
+  select(queues.rows(account), params, { id: 'acdQueueId', name: 'acdQueueName', unknownId: 'INVALID_ACD_QUEUE_ID' })
+
+/** The skills of a user or a queue; with `only`, that one of them. */
+export const skillsOf = (account: AccountState, { skillIds }: { skillIds: number[] }, only?: number): Skill[] =>
+  skills.where(account, { skillId: skillIds }).filter(({ skillId }) => matches(only, skillId))

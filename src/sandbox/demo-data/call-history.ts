@@ -1,7 +1,7 @@
 import type { Call, CallSession, Recording, ResourceUsage } from '../../../schemas/call-session.ts'
 import type { Transaction } from '../../../schemas/transaction.ts'
 
-/** What a demonstration account has behind it: call sessions and transactions of January 2026, always the same for the same account. */
+/** The history of a demonstration account: call sessions and transactions of January 2026, always the same for the same account. */
 
 export interface SessionRow extends CallSession {
   startDate: string
@@ -10,23 +10,23 @@ export interface SessionRow extends CallSession {
   otherResourceUsage: ResourceUsage[]
 }
 
-/** A transaction with what it is found by, but not shown with. */
+/** A transaction, with fields that calls filter by and responses do not have. */
 export interface TransactionRow extends Transaction {
   performedAt: string
-  /** When it counts in the books. */
+  /** The time by which it is accounted. */
   accountedAt: string
   userId?: number
   paymentReference?: string
-  /** Whether the money is only set aside. */
+  /** Whether the money is only held. */
   isUncommitted?: boolean
 }
 
-/** Who lived in the account at that time. */
-export interface Cast {
+/** The applications, rules and users that take part in a history. */
+export interface Fixtures {
   applications: { applicationId: number; applicationName: string; ruleNames: string[]; users: { userId: number; userName: string }[] }[]
 }
 
-export interface Past {
+export interface History {
   /** Oldest first. */
   sessions: SessionRow[]
   /** Oldest first. */
@@ -41,7 +41,7 @@ const localNumbers = ['14155550100', '14155550101', '18005550142']
 const mediaServers = ['203.0.113.9', '203.0.113.10', '203.0.113.11']
 const people = (count: number, prefix: string, group: string, remoteNumberType: string) =>
   Array.from({ length: count }, (_, i) => ({ remoteNumber: `${prefix}${102 + i}`, group, remoteNumberType }))
-// Numbers that are set aside for examples and films.
+// Numbers reserved for examples and fiction.
 const customers = [
   ...people(25, '14155550', 'USA', 'pstn'),
   ...people(8, '442079460', 'United Kingdom', 'pstn'),
@@ -68,18 +68,18 @@ function diceOf(accountId: number): (sides: number) => number {
   }
 }
 
-/** The child account that has a small share in the past of an account. */
+/** The child account that has a small share in the history of an account. */
 const childOf = (accountId: number): number => accountId + 1
 const childShare = 28
 
-/** The past of an account. */
-export function pastOf(accountId: number, { applications }: Cast): Past {
+/** Generates the history of an account. */
+export function generateHistory(accountId: number, { applications }: Fixtures): History {
   const roll = diceOf(accountId)
   const one = <T>(of: readonly T[]): T => of[roll(of.length)]!
   const sessions: SessionRow[] = []
-  // A thing that costs money learns its transaction's id when all of them stand in order.
+  // What costs money gets its transaction's id once all transactions are sorted.
   const charges: { at: number; row: Omit<TransactionRow, 'transactionId'>; thing?: { transactionId?: number } }[] = []
-  const ofChild: Cast['applications'][number] = {
+  const ofChild: Fixtures['applications'][number] = {
     applicationId: 90,
     applicationName: 'branch.child.n1.voximplant.com',
     ruleNames: ['incoming'],
@@ -244,7 +244,7 @@ export function pastOf(accountId: number, { applications }: Cast): Past {
   return { sessions, transactions }
 }
 
-/** What is not spent call by call, by the days of the month. */
+/** The transactions that no call causes, by the days of the month. */
 const ledger: (Partial<TransactionRow> & { day: number; hour: number; amount: number; accountedOn?: number })[] = [
   { day: 1, hour: 9, amount: 10, transactionType: 'gift', transactionDescription: 'Welcome' },
   {

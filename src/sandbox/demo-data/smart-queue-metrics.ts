@@ -1,12 +1,12 @@
 /**
- * The metrics of smart queues, measured on tasks and working hours that are made up, but always the same for an account, a queue, an agent
- * and a time: two periods add up to the period that spans them, and what is split by agent or by queue adds up to what is not.
+ * The metrics of smart queues, measured on generated tasks and working hours. They depend on account, queue, agent and time alone:
+ * two periods add up to the period that spans them, and the values of agents or queues add up to the value of all.
  */
 
-/** Whose values a measure can be split by: those of queues, of agents, or of either. */
+/** What a measure can be grouped by: queues, agents, or either. */
 type Scope = 'queue' | 'agent' | 'both'
 
-/** Some queues and agents, whose values are measured together. */
+/** Queues and agents whose values are measured together. */
 export interface MeasuredGroup {
   accountId: number
   queues: readonly { sqQueueId: number; userIds: readonly number[] }[]
@@ -28,7 +28,7 @@ interface Task {
   reaction: number
   /** The agent who answered. */
   userId: number | undefined
-  /** An agent it was offered to before, in vain. */
+  /** An agent who did not accept it before. */
   missedBy: number | undefined
 }
 
@@ -51,7 +51,7 @@ interface Measure {
   value(facts: Facts): number
 }
 
-// ------------------------------------------------------------------------------------------------------------------- the made-up
+// ------------------------------------------------------------------------------------------------------------------- generation
 
 /** At least 0 and less than 1; the same number for the same arguments. */
 function chance(...numbers: number[]): number {

@@ -1,17 +1,17 @@
 import type { Account } from '../../../schemas/account.ts'
-import { refuse } from '../codec.ts'
-import type { Method } from './index.ts'
+import { reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
 
-/** How much of each currency one US dollar buys; fixed, so that answers repeat. */
+/** How much of each currency one US dollar buys; fixed, so that responses are reproducible. */
 const rates: Record<string, number> = { USD: 1, EUR: 0.92, GBP: 0.79, RUR: 92.5, KZT: 478.2, JPY: 149.3 }
 
-export const methods: Record<string, Method> = {
-  GetAccountInfo(params, { accountId }, { known, byApiKey }) {
-    const name = known.name ?? `account-${accountId}`
+export const methods: Methods = {
+  GetAccountInfo(params, { accountId }, { caller, byApiKey }) {
+    const name = caller.name ?? `account-${accountId}`
     const account: Account & { apiKey?: string; callbackSalt: string } = {
       accountId,
       accountName: name,
-      accountEmail: known.email ?? `${name}@example.com`,
+      accountEmail: caller.email ?? `${name}@example.com`,
       accountFirstName: 'Ada',
       accountLastName: 'Lovelace',
       active: true,
@@ -42,14 +42,14 @@ export const methods: Record<string, Method> = {
       supportBankCard: true,
       supportInvoice: true,
       callbackSalt: 'sandbox-callback-salt',
-      ...(byApiKey ? { apiKey: known.apiKey } : {})
+      ...(byApiKey ? { apiKey: caller.apiKey } : {})
     }
     return { result: account, apiAddress: 'api.voximplant.com', debuggerAddress: 'api.voximplant.com' }
   },
 
   GetCurrencyRate(params) {
-    const wanted = params.need('currency', params.texts('currency'))
+    const codes = params.requiredTexts('currency')
     params.text('date')
-    return { result: Object.fromEntries(wanted.map(code => [code, rates[code] ?? refuse('INVALID_CURRENCY', 'currency')])) }
+    return { result: Object.fromEntries(codes.map(code => [code, rates[code] ?? reject('INVALID_CURRENCY', 'currency')])) }
   }
 }

@@ -1,64 +1,69 @@
 import { methods as upstreamMethods } from '../../voximplant/methods.ts'
-import { type Params, refuse } from '../codec.ts'
-import { choose, chooseOne, holdsPart, now, pageOf } from '../query.ts'
+import { type Params, reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { containing, now, pageOf, select } from '../query.ts'
+import { resource } from '../resource.ts'
 import type { AccountState } from '../state.ts'
 import { type AdminRoleRow, adminRoles, adminUsers, bindIds } from '../tables.ts'
-import type { Method } from './index.ts'
 
 const entries = Object.keys(upstreamMethods).sort()
-const selector = {
+
+const accountRoles = resource({
+  table: adminRoles,
   id: 'adminRoleId',
   name: 'adminRoleName',
-  unknownId: 'INVALID_ADMIN_ROLE_ID',
-  unknownName: 'INVALID_ADMIN_ROLE_NAME'
-} as const
-const likeSelector = {
-  ...selector,
-  as: 'likeAdminRoleId',
-  asName: 'likeAdminRoleName',
-  unknownId: 'INVALID_LIKE_ADMIN_ROLE_ID',
-  unknownName: 'INVALID_LIKE_ADMIN_ROLE_ID'
-} as const
+  notFound: 'INVALID_ADMIN_ROLE_ID',
+  nameNotFound: 'INVALID_ADMIN_ROLE_NAME',
+  // The upstream's own roles can be given to users, but not changed.
+  within: account => adminRoles.where(account, { systemRole: false }),
+  onRemove(account, ids) {
+    for (const row of adminUsers.rows(account)) row.adminRoleIds = bindIds(row.adminRoleIds, ids, false)
+  }
+})
 
-/** The roles that the account made: the upstream's own can be given to users, but not changed. */
-const ownRoles = (account: AccountState): AdminRoleRow[] => adminRoles.rows(account).filter(row => !row.systemRole)
-
-function checkName(account: AccountState, name: string, field: string, self?: AdminRoleRow): string {
-  if (name.length >= 50) refuse('ADMIN_ROLE_NAME_TOO_LONG', field)
-  if (adminRoles.rows(account).some(row => row !== self && row.adminRoleName === name)) refuse('DUPLICATE_ADMIN_ROLE_NAME', field)
-  return name
+function checkName(account: AccountState, adminRoleName: string, param: string, self?: AdminRoleRow): string {
+  if (adminRoleName.length >= 50) reject('ADMIN_ROLE_NAME_TOO_LONG', param)
+  if (adminRoles.where(account, { adminRoleName }).some(row => row !== self)) reject('DUPLICATE_ADMIN_ROLE_NAME', param)
+  return adminRoleName
 }
 
-/** The entries a call names, and those of the roles it names as models. */
+const unite = (lists: string[][]): string[] => [...new Set(lists.flat())]
+const hasModel = (params: Params): boolean => params.has('likeAdminRoleId', 'likeAdminRoleName')
+
+/** The entries that a call names, with those of the roles that it names as models. */
 function entriesOf(account: AccountState, params: Params): { allowed: string[]; denied: string[] } {
   const allowed = params.texts('allowedEntries') ?? []
   const denied = params.texts('deniedEntries') ?? []
-  if (allowed.some(entry => !entries.includes(entry))) refuse('INVALID_ALLOWED_ENTRIES', 'allowedEntries')
-  if (denied.some(entry => !entries.includes(entry))) refuse('INVALID_DENIED_ENTRIES', 'deniedEntries')
-  const models =
-    params.has('likeAdminRoleId') || params.has('likeAdminRoleName') ? choose(adminRoles.rows(account), params, likeSelector) : []
+  if (allowed.some(entry => !entries.includes(entry))) reject('INVALID_ALLOWED_ENTRIES', 'allowedEntries')
+  if (denied.some(entry => !entries.includes(entry))) reject('INVALID_DENIED_ENTRIES', 'deniedEntries')
+  const models = hasModel(params)
+    ? select(adminRoles.rows(account), params, {
+        id: 'adminRoleId',
+        name: 'adminRoleName',
+        as: 'likeAdminRoleId',
+        asName: 'likeAdminRoleName',
+        unknownId: 'INVALID_LIKE_ADMIN_ROLE_ID'
+      })
+    : []
   return {
-    allowed: merged([allowed, ...models.map(row => row.allowedEntries)]),
-    denied: merged([denied, ...models.map(row => row.deniedEntries)])
+    allowed: unite([allowed, ...models.map(row => row.allowedEntries)]),
+    denied: unite([denied, ...models.map(row => row.deniedEntries)])
   }
 }
 
-const merged = (lists: string[][]): string[] => [...new Set(lists.flat())]
-
 /** The ids of the admin users that a parameter names. */
-function userIds(account: AccountState, params: Params, field: string): number[] | undefined {
-  const ids = params.ids(field)
+function userIds(account: AccountState, params: Params, param: string): number[] | undefined {
+  const ids = params.ids(param)
   if (ids === undefined) return undefined
-  const everyone = adminUsers.rows(account).map(row => row.adminUserId)
-  if (ids === 'all') return everyone
-  return ids.map(id => (everyone.includes(id) ? id : refuse('INVALID_ADMIN_USER_ID', field)))
+  const all = adminUsers.rows(account).map(row => row.adminUserId)
+  return ids === 'all' ? all : ids.map(id => (all.includes(id) ? id : reject('INVALID_ADMIN_USER_ID', param)))
 }
 
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   AddAdminRole(params, account) {
-    const adminRoleName = checkName(account, params.need('adminRoleName', params.text('adminRoleName')), 'adminRoleName')
+    const adminRoleName = checkName(account, params.required('adminRoleName'), 'adminRoleName')
     const { allowed, denied } = entriesOf(account, params)
-    const { adminRoleId } = adminRoles.add(account, {
+    return accountRoles.add(account, {
       adminRoleName,
       adminRoleActive: params.flag('adminRoleActive') ?? true,
       systemRole: false,
@@ -66,84 +71,71 @@ export const methods: Record<string, Method> = {
       deniedEntries: denied,
       modified: now()
     })
-    return { result: 1, adminRoleId }
   },
 
   GetAdminRoles(params, account) {
-    const id = params.ids('adminRoleId')?.[0]
-    const name = params.texts('adminRoleName')?.[0]
-    const active = params.flag('adminRoleActive')
+    const id = params.id('adminRoleId')
     const withOwn = params.flag('withAccountRoles') ?? true
-    // A system role that is asked for by its id needs no flag.
+    // A system role that is selected by its id needs no flag.
     const withSystem = params.flag('withSystemRoles') ?? id !== undefined
     const included = userIds(account, params, 'includedAdminUserId')
     const excluded = userIds(account, params, 'excludedAdminUserId')
     const showing = userIds(account, params, 'showingAdminUserId')
-    // The parent account's roles, `with_parent_roles`, are none: the sandbox's accounts keep to themselves.
+    // Roles of a parent account: there are none in the sandbox, as its accounts are independent.
     params.flag('withParentRoles')
     const full = params.text('fullAdminUsersMatching') === 'true'
-    const holds = (row: AdminRoleRow) => (userId: number) =>
-      adminUsers.find(account, userId)?.adminRoleIds.includes(row.adminRoleId) === true
-    const matches = (ids: number[] | undefined, test: (userId: number) => boolean) =>
+    const matching = (ids: number[] | undefined, test: (userId: number) => boolean) =>
       ids === undefined || (full ? ids.every(test) : ids.some(test))
-    const rows = adminRoles
-      .rows(account)
-      .filter(
-        row =>
-          (row.systemRole ? withSystem : withOwn) &&
-          (id === undefined || row.adminRoleId === id) &&
-          holdsPart(row.adminRoleName, name) &&
-          (active === undefined || row.adminRoleActive === active) &&
-          matches(included, holds(row)) &&
-          matches(excluded, userId => !holds(row)(userId))
-      )
-    const page = pageOf(rows, params)
+    const page = pageOf(
+      adminRoles
+        .where(account, {
+          adminRoleId: id,
+          adminRoleName: containing(params.texts('adminRoleName')?.[0]),
+          adminRoleActive: params.flag('adminRoleActive'),
+          systemRole: isSystem => (isSystem ? withSystem : withOwn)
+        })
+        .filter(({ adminRoleId }) => {
+          const has = (userId: number) => adminUsers.find(account, userId)?.adminRoleIds.includes(adminRoleId) === true
+          return matching(included, has) && matching(excluded, userId => !has(userId))
+        }),
+      params
+    )
     return {
       ...page,
       result: page.result.map(({ allowedEntries, deniedEntries, ...row }) => ({
         ...row,
-        ...(params.flag('withEntries') ? { allowedEntries, deniedEntries } : {}),
-        ...(showing
-          ? {
-              adminUsers: adminUsers
-                .rows(account)
-                .filter(user => showing.includes(user.adminUserId) && user.adminRoleIds.includes(row.adminRoleId))
-                .map(({ adminUserId, adminUserName }) => ({ adminUserId, adminUserName }))
-            }
-          : {})
+        ...(params.flag('withEntries') && { allowedEntries, deniedEntries }),
+        ...(showing && {
+          adminUsers: adminUsers
+            .where(account, { adminUserId: showing, adminRoleIds: ids => ids.includes(row.adminRoleId) })
+            .map(({ adminUserId, adminUserName }) => ({ adminUserId, adminUserName }))
+        })
       }))
     }
   },
 
   SetAdminRoleInfo(params, account) {
-    const row = chooseOne(ownRoles(account), params, selector)
+    const row = accountRoles.one(account, params)
     const name = params.text('newAdminRoleName')
     const mode = params.text('entryModificationMode') ?? 'set'
     if (name !== undefined) checkName(account, name, 'newAdminRoleName', row)
-    if (!['add', 'del', 'set'].includes(mode)) refuse('INVALID_ARGUMENTS', 'entryModificationMode')
+    if (!['add', 'del', 'set'].includes(mode)) reject('INVALID_ARGUMENTS', 'entryModificationMode')
     const { allowed, denied } = entriesOf(account, params)
-    const modified = (had: string[], given: string[], named: boolean) => {
-      if (mode === 'del') return had.filter(entry => !given.includes(entry))
-      if (mode === 'add') return merged([had, given])
-      return named ? given : had
+    const modify = (before: string[], changes: string[], param: string) => {
+      if (mode === 'del') return before.filter(entry => !changes.includes(entry))
+      if (mode === 'add') return unite([before, changes])
+      return hasModel(params) || params.has(param) ? changes : before
     }
-    const byModel = params.has('likeAdminRoleId') || params.has('likeAdminRoleName')
-    Object.assign(row, {
-      adminRoleName: name ?? row.adminRoleName,
-      adminRoleActive: params.flag('adminRoleActive') ?? row.adminRoleActive,
-      allowedEntries: modified(row.allowedEntries, allowed, byModel || params.has('allowedEntries')),
-      deniedEntries: modified(row.deniedEntries, denied, byModel || params.has('deniedEntries')),
+    return accountRoles.update(row, {
+      adminRoleName: name,
+      adminRoleActive: params.flag('adminRoleActive'),
+      allowedEntries: modify(row.allowedEntries, allowed, 'allowedEntries'),
+      deniedEntries: modify(row.deniedEntries, denied, 'deniedEntries'),
       modified: now()
     })
-    return { result: 1 }
   },
 
-  DelAdminRole(params, account) {
-    const ids = choose(ownRoles(account), params, selector).map(row => row.adminRoleId)
-    adminRoles.remove(account, row => ids.includes(row.adminRoleId))
-    for (const row of adminUsers.rows(account)) row.adminRoleIds = bindIds(row.adminRoleIds, ids, false)
-    return { result: 1 }
-  },
+  DelAdminRole: accountRoles.remove,
 
   GetAvailableAdminRoleEntries: () => ({ result: entries })
 }

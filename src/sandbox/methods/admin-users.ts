@@ -1,122 +1,104 @@
 import { randomUUID } from 'node:crypto'
-import { type Params, refuse } from '../codec.ts'
-import { choose, chooseOne, holdsPart, now, pageOf } from '../query.ts'
+import { type Params, reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { containing, now, select } from '../query.ts'
+import { resource } from '../resource.ts'
 import type { AccountState } from '../state.ts'
-import { type AdminRoleRow, type AdminUserRow, adminRoles, adminUsers, bindIds } from '../tables.ts'
-import type { Method } from './index.ts'
+import { type AdminRoleRow, adminRoles, adminUsers, bindIds } from '../tables.ts'
 
-const selector = {
+const accountAdmins = resource({
+  table: adminUsers,
   id: 'adminUserId',
-  name: 'adminUserName',
   as: 'requiredAdminUserId',
+  name: 'adminUserName',
   asName: 'requiredAdminUserName',
-  unknownId: 'INVALID_REQUIRED_ADMIN_USER_ID',
-  unknownName: 'INVALID_REQUIRED_ADMIN_USER_NAME'
-} as const
+  notFound: 'INVALID_REQUIRED_ADMIN_USER_ID',
+  nameNotFound: 'INVALID_REQUIRED_ADMIN_USER_NAME',
+  unique: 'DUPLICATE_ADMIN_USER_NAME',
+  checkName(name, param) {
+    if (name.length >= 50) reject('ADMIN_USER_NAME_TOO_LONG', param)
+    if (!/^[^\s;]+$/.test(name)) reject('INVALID_NEW_ADMIN_USER_NAME', param)
+  }
+})
 
-function checkName(account: AccountState, name: string, self?: AdminUserRow): string {
-  if (name.length >= 50) refuse('ADMIN_USER_NAME_TOO_LONG', 'newAdminUserName')
-  if (!/^[^\s;]+$/.test(name)) refuse('INVALID_NEW_ADMIN_USER_NAME', 'newAdminUserName')
-  if (adminUsers.rows(account).some(row => row !== self && row.adminUserName === name))
-    refuse('DUPLICATE_ADMIN_USER_NAME', 'newAdminUserName')
-  return name
+function checkDisplayName(name: string | undefined): void {
+  if (name !== undefined && name.length >= 256) reject('ADMIN_USER_DISPLAY_NAME_TOO_LONG', 'adminUserDisplayName')
 }
 
-function checkDisplayName(name: string): string {
-  return name.length >= 256 ? refuse('ADMIN_USER_DISPLAY_NAME_TOO_LONG', 'adminUserDisplayName') : name
+function checkPassword(password: string | undefined): void {
+  if (password !== undefined && password.length < 6) reject('PASSWORD_LENGTH', 'newAdminUserPassword')
 }
 
-function checkPassword(password: string): void {
-  if (password.length < 6) refuse('PASSWORD_LENGTH', 'newAdminUserPassword')
-}
-
-const chosenRoleIds = (account: AccountState, params: Params): number[] =>
-  choose(adminRoles.rows(account), params, {
+const selectRoleIds = (account: AccountState, params: Params): number[] =>
+  select(adminRoles.rows(account), params, {
     id: 'adminRoleId',
     name: 'adminRoleName',
     unknownId: 'INVALID_ADMIN_ROLE_ID',
     unknownName: 'INVALID_ADMIN_ROLE_NAME'
   }).map(row => row.adminRoleId)
 
-/** What roles allow together: a denial of one of them counts more than another's permission. */
+/** What roles allow together: the denial of one outweighs the permission of another. */
 function accessOf(roles: AdminRoleRow[]): string[] {
   const active = roles.filter(row => row.adminRoleActive)
   const denied = active.flatMap(row => row.deniedEntries)
   return [...new Set(active.flatMap(row => row.allowedEntries))].filter(entry => !denied.includes(entry)).sort()
 }
 
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   AddAdminUser(params, account) {
-    const adminUserName = checkName(account, params.need('newAdminUserName', params.text('newAdminUserName')))
-    const adminUserDisplayName = checkDisplayName(params.need('adminUserDisplayName', params.text('adminUserDisplayName')))
-    checkPassword(params.need('newAdminUserPassword', params.text('newAdminUserPassword')))
-    const { adminUserId } = adminUsers.add(account, {
+    const adminUserName = accountAdmins.requiredName(account, params, 'newAdminUserName')
+    const adminUserDisplayName = params.required('adminUserDisplayName')
+    checkDisplayName(adminUserDisplayName)
+    checkPassword(params.required('newAdminUserPassword'))
+    const response = accountAdmins.add(account, {
       adminUserName,
       adminUserDisplayName,
       adminUserActive: params.flag('adminUserActive') ?? true,
-      adminRoleIds: params.has('adminRoleId') || params.has('adminRoleName') ? chosenRoleIds(account, params) : [],
+      adminRoleIds: params.has('adminRoleId', 'adminRoleName') ? selectRoleIds(account, params) : [],
       modified: now()
     })
-    return { result: 1, adminUserId, adminUserApiKey: randomUUID() }
+    return { ...response, adminUserApiKey: randomUUID() }
   },
 
   GetAdminUsers(params, account) {
-    const id = params.ids('requiredAdminUserId')?.[0]
-    const active = params.flag('adminUserActive')
-    const rows = adminUsers
-      .rows(account)
-      .filter(
-        row =>
-          (id === undefined || row.adminUserId === id) &&
-          holdsPart(row.adminUserName, params.texts('requiredAdminUserName')?.[0]) &&
-          holdsPart(row.adminUserDisplayName, params.text('adminUserDisplayName')) &&
-          (active === undefined || row.adminUserActive === active)
-      )
-    const page = pageOf(rows, params)
+    const page = accountAdmins.page(account, params, {
+      adminUserId: params.id('requiredAdminUserId'),
+      adminUserName: containing(params.texts('requiredAdminUserName')?.[0]),
+      adminUserDisplayName: containing(params.text('adminUserDisplayName')),
+      adminUserActive: params.flag('adminUserActive')
+    })
     return {
       ...page,
       result: page.result.map(row => {
-        const roles = adminRoles.rows(account).filter(role => row.adminRoleIds.includes(role.adminRoleId))
+        const roles = adminRoles.where(account, { adminRoleId: row.adminRoleIds })
         return {
           ...row,
-          ...(params.flag('withRoles') ? { adminRoles: roles.map(({ allowedEntries, deniedEntries, ...role }) => role) } : {}),
-          ...(params.flag('withAccessEntries') ? { accessEntries: accessOf(roles) } : {})
+          ...(params.flag('withRoles') && { adminRoles: roles.map(({ allowedEntries, deniedEntries, ...role }) => role) }),
+          ...(params.flag('withAccessEntries') && { accessEntries: accessOf(roles) })
         }
       })
     }
   },
 
   SetAdminUserInfo(params, account) {
-    const row = chooseOne(adminUsers.rows(account), params, selector)
-    const name = params.text('newAdminUserName')
-    const displayName = params.text('adminUserDisplayName')
-    const password = params.text('newAdminUserPassword')
-    if (name !== undefined) checkName(account, name, row)
-    if (displayName !== undefined) checkDisplayName(displayName)
-    if (password !== undefined) checkPassword(password)
-    Object.assign(row, {
-      adminUserName: name ?? row.adminUserName,
-      adminUserDisplayName: displayName ?? row.adminUserDisplayName,
-      adminUserActive: params.flag('adminUserActive') ?? row.adminUserActive,
-      modified: now()
-    })
-    return { result: 1 }
+    const row = accountAdmins.one(account, params)
+    const adminUserName = accountAdmins.newName(account, params, 'newAdminUserName', row)
+    const adminUserDisplayName = params.text('adminUserDisplayName')
+    checkDisplayName(adminUserDisplayName)
+    checkPassword(params.text('newAdminUserPassword'))
+    const adminUserActive = params.flag('adminUserActive')
+    return accountAdmins.update(row, { adminUserName, adminUserDisplayName, adminUserActive, modified: now() })
   },
 
-  DelAdminUser(params, account) {
-    const chosen = choose(adminUsers.rows(account), params, selector)
-    adminUsers.remove(account, row => chosen.includes(row))
-    return { result: 1 }
-  },
+  DelAdminUser: accountAdmins.remove,
 
   AttachAdminRole(params, account) {
-    const chosen = choose(adminUsers.rows(account), params, selector)
-    const ids = chosenRoleIds(account, params)
+    const rows = accountAdmins.select(account, params)
+    const ids = selectRoleIds(account, params)
     const mode = params.text('mode') ?? 'add'
-    if (!['add', 'del', 'set'].includes(mode)) refuse('INVALID_ARGUMENTS', 'mode')
-    for (const row of chosen)
+    if (!['add', 'del', 'set'].includes(mode)) reject('INVALID_ARGUMENTS', 'mode')
+    for (const row of rows)
       Object.assign(row, { adminRoleIds: mode === 'set' ? ids : bindIds(row.adminRoleIds, ids, mode === 'add'), modified: now() })
-    return { result: 1 }
   }
 }
 

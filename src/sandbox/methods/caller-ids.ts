@@ -1,45 +1,38 @@
 import type { CallerId } from '../../../schemas/caller-id.ts'
-import { refuse } from '../codec.ts'
-import { chooseOne, pageOf } from '../query.ts'
+import { reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { pageOf } from '../query.ts'
+import { resource } from '../resource.ts'
 import { type AccountState, table } from '../state.ts'
-import type { Method } from './index.ts'
 
-const callerIds = table<CallerId>('callerIds', 'calleridId')
+const callerIds = table<CallerId, 'calleridId'>('callerIds', 'calleridId')
+const accountCallerIds = resource({
+  table: callerIds,
+  id: 'calleridId',
+  name: 'calleridNumber',
+  notFound: 'INVALID_CALLERID_ID',
+  nameNotFound: 'INVALID_CALLERID_NUMBER'
+})
 
-/** The order of a list, upwards. What has no value comes last. */
+/** Ascending; rows without a value come last. */
 const orders: Record<string, (a: CallerId, b: CallerId) => number> = {
   caller_number: (a, b) => String(a.calleridNumber).localeCompare(String(b.calleridNumber)),
   verified_until: (a, b) => (a.verifiedUntil ?? '9999').localeCompare(b.verifiedUntil ?? '9999')
 }
 
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   GetCallerIDs(params, account) {
-    const id = params.number('calleridId')
-    const number = params.text('calleridNumber')
-    const active = params.flag('active')
     const order = params.text('orderBy')
-    const rows = callerIds
-      .rows(account)
-      .filter(
-        row =>
-          (id === undefined || row.calleridId === id) &&
-          (number === undefined || row.calleridNumber === number) &&
-          (active === undefined || row.active === active)
-      )
-    if (order !== undefined) rows.sort(orders[order] ?? refuse('INVALID_ARGUMENTS', 'orderBy'))
+    const rows = callerIds.where(account, {
+      calleridId: params.number('calleridId'),
+      calleridNumber: params.text('calleridNumber'),
+      active: params.flag('active')
+    })
+    if (order !== undefined) rows.sort(orders[order] ?? reject('INVALID_ARGUMENTS', 'orderBy'))
     return pageOf(rows, params)
   },
 
-  DelCallerID(params, account) {
-    const { calleridId } = chooseOne(callerIds.rows(account), params, {
-      id: 'calleridId',
-      name: 'calleridNumber',
-      unknownId: 'INVALID_CALLERID_ID',
-      unknownName: 'INVALID_CALLERID_NUMBER'
-    })
-    callerIds.remove(account, row => row.calleridId === calleridId)
-    return { result: 1 }
-  }
+  DelCallerID: accountCallerIds.remove
 }
 
 export function seed(account: AccountState): void {

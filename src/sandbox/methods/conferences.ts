@@ -1,10 +1,10 @@
 import { isIP } from 'node:net'
-import { refuse } from '../codec.ts'
+import { reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
 import { now } from '../query.ts'
-import { type AccountState, table } from '../state.ts'
-import { applications, chosenRules, chosenUsers, whenDeleted } from '../tables.ts'
+import { table } from '../state.ts'
+import { applications, onDelete, selectRules, selectUsers } from '../tables.ts'
 import { addSession } from './history.ts'
-import type { Method } from './index.ts'
 
 interface ConferenceRow {
   conferenceId: number
@@ -14,31 +14,31 @@ interface ConferenceRow {
   began: string
 }
 
-const conferences = table<ConferenceRow>('conferences', 'conferenceId')
-whenDeleted('applications', (account, ids) => conferences.remove(account, row => ids.includes(row.applicationId)))
+const conferences = table<ConferenceRow, 'conferenceId'>('conferences', 'conferenceId')
+onDelete('applications', (account, ids) => conferences.remove(account, conferences.where(account, { applicationId: ids })))
 
 const maxName = 49
-/** Nobody comes to a conference of the sandbox: each ends by itself, after an hour. In milliseconds. */
-const lifetime = 3_600_000
+/** A conference of the sandbox has no participants: it ends by itself after this time. */
+const lifetimeMs = 3_600_000
 const mediaServerAddress = '203.0.113.9'
 
-const running = (account: AccountState): ConferenceRow[] =>
-  conferences.rows(account).filter(row => Date.parse(row.began) + lifetime > Date.now())
-
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   StartConference(params, account) {
-    const conferenceName = params.need('conferenceName', params.text('conferenceName'))
-    if (conferenceName.length > maxName) refuse('CONFERENCE_NAME_TOO_LONG', 'conferenceName')
-    params.need('ruleId', params.number('ruleId'))
-    const rule = chosenRules(account, params)![0]!
-    const asUser = params.has('userId') || params.has('userName')
-    const user = asUser ? chosenUsers(account, params)[0] : undefined
-    if (user && user.applicationId !== rule.applicationId) refuse('USER_NOT_BOUND_TO_THE_APPLICATION', 'userId')
+    const conferenceName = params.required('conferenceName')
+    if (conferenceName.length > maxName) reject('CONFERENCE_NAME_TOO_LONG', 'conferenceName')
+    params.requiredNumber('ruleId')
+    const [rule] = selectRules(account, params) ?? []
+    if (!rule) return reject('INVALID_RULE_ID', 'ruleId')
+    const asUser = params.has('userId', 'userName')
+    const user = asUser ? selectUsers(account, params)[0] : undefined
+    if (user && user.applicationId !== rule.applicationId) reject('USER_NOT_BOUND_TO_THE_APPLICATION', 'userId')
     const referenceIp = params.text('referenceIp')
-    if (referenceIp !== undefined && isIP(referenceIp) === 0) refuse('INVALID_REFERENCE_IP', 'referenceIp')
+    if (referenceIp !== undefined && isIP(referenceIp) === 0) reject('INVALID_REFERENCE_IP', 'referenceIp')
 
     const { applicationId, ruleName } = rule
-    let conference = running(account).find(row => row.conferenceName === conferenceName && row.applicationId === applicationId)
+    let conference = conferences
+      .where(account, { conferenceName, applicationId })
+      .find(row => Date.parse(row.began) + lifetimeMs > Date.now())
     if (!conference) {
       const { callSessionHistoryId } = addSession(account, {
         applicationId,

@@ -1,16 +1,15 @@
-import { refuse } from '../codec.ts'
+import { reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
 import { type AccountState, table } from '../state.ts'
-import type { Method } from './index.ts'
 
-const dialogflowKeys = table<{ dialogflowKeyId: number; description?: string }>('dialogflowKeys', 'dialogflowKeyId')
+const dialogflowKeys = table<{ dialogflowKeyId: number; description?: string }, 'dialogflowKeyId'>('dialogflowKeys', 'dialogflowKeyId')
 
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   SetDialogflowKey(params, account) {
-    const id = params.need('dialogflowKeyId', params.number('dialogflowKeyId'))
-    const row = dialogflowKeys.find(account, id) ?? refuse('INVALID_DIALOGFLOW_KEY_ID', 'dialogflowKeyId')
-    // Blank text takes the description away.
+    const id = params.requiredNumber('dialogflowKeyId')
+    const row = dialogflowKeys.find(account, id) ?? reject('INVALID_DIALOGFLOW_KEY_ID', 'dialogflowKeyId')
+    // Blank text removes the description.
     row.description = params.text('description')?.trim() || undefined
-    return { result: 1 }
   }
 }
 

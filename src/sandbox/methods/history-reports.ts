@@ -7,22 +7,22 @@ import { seeded } from '../../../schemas/seeded.ts'
 import type { SmartQueueMetric } from '../../../schemas/smart-queue.ts'
 import { Transaction } from '../../../schemas/transaction.ts'
 import { compileEncoder } from '../../voximplant/wire/codecs.ts'
-import { Params, refuse } from '../codec.ts'
-import { FileAnswer } from '../file-response.ts'
-import { now, pageOf } from '../query.ts'
+import { Params, reject } from '../codec.ts'
+import { FileResponse } from '../file-response.ts'
+import type { Methods } from '../method.ts'
+import { between, matches, now, pageOf, where } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenApplications } from '../tables.ts'
-import { shownSession, soughtSessions, soughtTransactions } from './history.ts'
-import type { Method } from './index.ts'
+import { applications, selectApplicationIds, selectApplications } from '../tables.ts'
+import { findSessions, findTransactions, toSession } from './history.ts'
 import { invoiceFile, invoices } from './invoices.ts'
 import { phoneNumbers } from './phone-numbers.ts'
-import { smartQueueMetrics } from './smart-queues.ts'
+import { smartQueueMetrics } from './smart-queues/metrics.ts'
 
-/** How long a report is in the making, in milliseconds. */
-const making = 1000
-const keptDays = 30
+/** How long the creation of a report takes. */
+const creationMs = 1000
+const retentionDays = 30
 
-interface Made {
+interface ReportFile {
   /** Milliseconds since 1970. */
   readyAt: number
   applicationId?: number
@@ -30,11 +30,11 @@ interface Made {
   csv: string
 }
 
-type HistoryReportRow = HistoryReport & Made & { historyType: string; created: string }
-type PhoneNumberReportRow = PhoneNumberReport & Made & { type: string; created: string }
+type HistoryReportRow = HistoryReport & ReportFile & { historyType: string; created: string }
+type PhoneNumberReportRow = PhoneNumberReport & ReportFile & { type: string; created: string }
 
-const historyReports = table<HistoryReportRow>('historyReports', 'historyReportId', seeded.historyReport.id)
-const phoneNumberReports = table<PhoneNumberReportRow>('phoneNumberReports', 'reportId', seeded.phoneNumberReport.id)
+const historyReports = table<HistoryReportRow, 'historyReportId'>('historyReports', 'historyReportId', seeded.historyReport.id)
+const phoneNumberReports = table<PhoneNumberReportRow, 'reportId'>('phoneNumberReports', 'reportId', seeded.phoneNumberReport.id)
 
 // --------------------------------------------------------------------------------------------------------------------- the CSV
 
@@ -43,13 +43,13 @@ const cell = (value: unknown): string => {
   return /[";\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
-/** Rows as a CSV of some columns, which are named by the upstream's words. */
+/** Rows as a CSV of some columns, under the upstream's names. */
 const csvOf = (columns: readonly string[], rows: readonly Record<string, unknown>[], params: Params): string => {
   const lines = rows.map(row => columns.map(column => cell(row[column])))
   return [...(params.flag('withHeader') ? [columns] : []), ...lines].map(line => `${line.join(';')}\r\n`).join('')
 }
 
-/** Writes rows of a noun as the upstream's JSON has them, for a CSV. */
+/** Writes rows of a schema as in the upstream's JSON, for a CSV. */
 const writerOf = (noun: TObject) => {
   const toWire = compileEncoder(noun as TSchema) as (row: object) => Record<string, unknown>
   const columns = Object.keys(
@@ -58,7 +58,7 @@ const writerOf = (noun: TObject) => {
   return { toWire, columns }
 }
 
-/** Something that can be written for a field: only its name is wanted. */
+/** A value that can be written for a field, to learn its name. */
 const sampleOf = (field: TSchema): unknown => (field.type === 'array' ? [] : field.format === 'date-time' ? '2026-01-01T00:00:00Z' : '')
 
 const sessionWriter = writerOf(CallSession)
@@ -81,24 +81,24 @@ const briefColumns = [
   'custom_data'
 ]
 
-// ----------------------------------------------------------------------------------------------------------------- the ordering
+// ----------------------------------------------------------------------------------------------------------------- requesting
 
-/** The order that a call's dates stand in. Both are needed. */
-function checkSpan(params: Params): void {
-  params.need('fromDate', params.text('fromDate'))
-  params.need('toDate', params.text('toDate'))
-  if ((params.text('output') ?? 'csv') !== 'csv') refuse('INVALID_ARGUMENTS', 'output')
+/** Checks that a call gives both ends of its time, and a format that exists. */
+function checkRequest(params: Params): void {
+  params.required('fromDate')
+  params.required('toDate')
+  if ((params.text('output') ?? 'csv') !== 'csv') reject('INVALID_ARGUMENTS', 'output')
 }
 
-/** The rows of a report: in the order that is asked for, and the part of them. */
+/** The rows of a report, in the order and the range that the call requests. */
 function partOf<Row>(rows: Row[], params: Params): Row[] {
   const ordered = params.flag('descOrder') ? rows.toReversed() : rows
   const offset = params.number('offset') ?? 0
   return ordered.slice(offset, offset + (params.number('count') ?? ordered.length))
 }
 
-/** What the two kinds of report have in common when they are ordered. */
-function madeOf(params: Params, account: AccountState, name: string, csv: string) {
+/** The fields that both kinds of report have when they are requested. */
+function reportOf(params: Params, account: AccountState, name: string, csv: string) {
   const created = now()
   const size = Buffer.byteLength(csv)
   return {
@@ -108,15 +108,15 @@ function madeOf(params: Params, account: AccountState, name: string, csv: string
     fileSize: size,
     downloadSize: gzipSync(csv).length,
     downloadCount: 0,
-    storeUntil: new Date(Date.parse(created) + keptDays * 86_400_000).toISOString().slice(0, 10),
+    storeUntil: new Date(Date.parse(created) + retentionDays * 86_400_000).toISOString().slice(0, 10),
     filters: params.sent as Record<string, unknown>,
-    applicationId: chosenApplications(account, params)?.[0]?.applicationId,
-    readyAt: Date.now() + making,
+    applicationId: selectApplications(account, params)?.[0]?.applicationId,
+    readyAt: Date.now() + creationMs,
     csv
   }
 }
 
-function order(
+function request(
   params: Params,
   account: AccountState,
   historyType: string,
@@ -125,87 +125,79 @@ function order(
 ): Record<string, unknown> {
   const { historyReportId } = historyReports.add(account, {
     historyType,
-    ...madeOf(params, account, historyType, csv),
+    ...reportOf(params, account, historyType, csv),
     ...(calculatedData ? { calculatedData: { ...calculatedData, timezone: 'Etc/GMT' } } : {})
   })
   return { result: 1, historyReportId }
 }
 
-function orderSessions(params: Params, account: AccountState, historyType: 'calls' | 'calls_brief') {
-  const sought = soughtSessions(params, account)
-  const sessions = partOf(sought, params)
-  const asked = sessionWriter.columns.filter(column => {
+function requestSessions(params: Params, account: AccountState, historyType: 'calls' | 'calls_brief') {
+  const all = findSessions(params, account)
+  const sessions = partOf(all, params)
+  const columns = sessionWriter.columns.filter(column => {
     const part = partsOfSessions[column as keyof typeof partsOfSessions]
     return part === undefined || params.flag(part)
   })
   const rows =
     historyType === 'calls'
-      ? sessions.map(session => sessionWriter.toWire(shownSession(session, params)))
+      ? sessions.map(session => sessionWriter.toWire(toSession(session, params)))
       : sessions.map(session => {
           const { localNumber, remoteNumber, incoming, successful } = session.calls[0] ?? {}
           const call = { local_number: localNumber, remote_number: remoteNumber, incoming, successful }
-          return { ...sessionWriter.toWire(shownSession(session, params)), ...call }
+          return { ...sessionWriter.toWire(toSession(session, params)), ...call }
         })
-  const csv = csvOf(historyType === 'calls' ? asked : briefColumns, rows, params)
-  return order(params, account, historyType, csv, { sessionCount: sessions.length, totalSessionCount: sought.length })
+  const csv = csvOf(historyType === 'calls' ? columns : briefColumns, rows, params)
+  return request(params, account, historyType, csv, { sessionCount: sessions.length, totalSessionCount: all.length })
 }
 
-// ------------------------------------------------------------------------------------------------------------------ the looking
+// ------------------------------------------------------------------------------------------------------------------ reading
 
-const isReady = (row: Made): boolean => Date.now() >= row.readyAt
+const isReady = (row: ReportFile): boolean => Date.now() >= row.readyAt
 
-/** A report as it is shown: what only a complete one has is left out until then. */
-function shown<Row extends Made & Partial<HistoryReport>>({ readyAt, applicationId, csv, ...row }: Row) {
+/** A report as the upstream returns it: only a complete one has the fields of its file. */
+function toReport<Row extends ReportFile & Partial<HistoryReport>>({ readyAt, applicationId, csv, ...row }: Row) {
   if (isReady({ readyAt, csv })) return { ...row, completed: new Date(readyAt).toISOString().replace(/\.\d+Z$/, 'Z') }
-  const { fileName, fileSize, downloadSize, downloadCount, storeUntil, calculatedData, ...ordered } = row
-  return ordered
+  const { fileName, fileSize, downloadSize, downloadCount, storeUntil, calculatedData, ...requested } = row
+  return requested
 }
 
-/** The reports that a call looks for. */
-function sought<Row extends Made & { created: string }>(rows: Row[], params: Params): Row[] {
-  const from = params.text('createdFrom')
-  const to = params.text('createdTo')
+/** The reports that a call selects. */
+function findReports<Row extends ReportFile & { created: string }>(rows: Row[], params: Params): Row[] {
+  const created = between(params.text('createdFrom'), params.text('createdTo'))
   const complete = params.flag('isCompleted')
-  const found = rows.filter(
-    row =>
-      (from === undefined || row.created >= from) &&
-      (to === undefined || row.created <= to) &&
-      (complete === undefined || isReady(row) === complete)
-  )
-  return params.flag('descOrder') ? found.toReversed() : found
+  const selected = rows.filter(row => matches(created, row.created) && matches(complete, isReady(row)))
+  return params.flag('descOrder') ? selected.toReversed() : selected
 }
 
-const among = <T>(wanted: readonly T[] | undefined, value: T): boolean => wanted === undefined || wanted.includes(value)
-
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   GetCallHistoryAsync(params, account) {
-    checkSpan(params)
-    return orderSessions(params, account, 'calls')
+    checkRequest(params)
+    return requestSessions(params, account, 'calls')
   },
 
   GetBriefCallHistory(params, account) {
-    checkSpan(params)
-    params.need('output', params.text('output'))
-    return orderSessions(params.shared(), account, 'calls_brief')
+    checkRequest(params)
+    params.required('output')
+    return requestSessions(params.shared(), account, 'calls_brief')
   },
 
   GetTransactionHistoryAsync(params, account) {
-    checkSpan(params)
-    const sought = soughtTransactions(params, account)
-    const transactions = partOf(sought, params)
+    checkRequest(params)
+    const all = findTransactions(params, account)
+    const transactions = partOf(all, params)
     const rows = transactions.map(transaction => transactionWriter.toWire(transaction))
-    return order(
+    return request(
       params,
       account,
       params.flag('isUncommitted') ? 'transactions_on_hold' : 'transactions',
       csvOf(transactionWriter.columns, rows, params),
-      { transactionCount: transactions.length, totalTransactionCount: sought.length }
+      { transactionCount: transactions.length, totalTransactionCount: all.length }
     )
   },
 
   RequestSmartQueueHistory(params, account) {
     const year = 366 * 86_400
-    const { result } = smartQueueMetrics(params, account, { usual: 86_400, longest: year, interval: '0-0-1 0:0:0' })
+    const { result } = smartQueueMetrics(params, account, { default: 86_400, max: year, interval: '0-0-1 0:0:0' })
     const columns = ['report_type', 'sq_queue_id', 'sq_queue_name', 'user_id', 'user_name', 'from_date', 'to_date', 'value']
     const time = (instant: string | undefined) => instant?.replace('T', ' ').replace('Z', '')
     const rows = (result as SmartQueueMetric[]).flatMap(({ reportType, groups = [] }) =>
@@ -222,56 +214,51 @@ export const methods: Record<string, Method> = {
         }))
       )
     )
-    return order(params, account, 'smart_queue', `${columns.join(';')}\r\n${csvOf(columns, rows, params.shared())}`)
+    return request(params, account, 'smart_queue', `${columns.join(';')}\r\n${csvOf(columns, rows, params.shared())}`)
   },
 
   GetHistoryReports(params, account) {
-    const id = params.number('historyReportId')
     const types = params.texts('historyType')
-    const ids = chosenApplications(account, params)?.map(row => row.applicationId as number | undefined)
-    const rows = sought(historyReports.rows(account), params).filter(
-      row =>
-        (id === undefined || row.historyReportId === id) &&
-        (types?.[0] === 'all' || among(types, row.historyType)) &&
-        among(ids, row.applicationId)
-    )
-    const page = pageOf(rows, params)
-    return { ...page, result: page.result.map(shown) }
+    const selected = where(findReports(historyReports.rows(account), params), {
+      historyReportId: params.number('historyReportId'),
+      historyType: types?.[0] === 'all' ? undefined : types,
+      applicationId: selectApplicationIds(account, params)
+    })
+    const page = pageOf(selected, params)
+    return { ...page, result: page.result.map(toReport) }
   },
 
   DownloadHistoryReport(params, account) {
     const row =
-      historyReports.find(account, params.need('historyReportId', params.number('historyReportId'))) ??
-      refuse('INVALID_CALL_HISTORY_REPORT_ID', 'historyReportId')
-    if (!isReady(row)) refuse('CALL_HISTORY_REPORT_IN_PROGRESS', 'historyReportId')
+      historyReports.find(account, params.requiredNumber('historyReportId')) ?? reject('INVALID_CALL_HISTORY_REPORT_ID', 'historyReportId')
+    if (!isReady(row)) reject('CALL_HISTORY_REPORT_IN_PROGRESS', 'historyReportId')
     Object.assign(row, { downloadCount: (row.downloadCount ?? 0) + 1, lastDownloaded: now() })
-    return new FileAnswer(gzipSync(row.csv), { type: 'text/csv; charset=utf-8', name: row.fileName ?? 'report.csv', gzipped: true })
+    return new FileResponse(gzipSync(row.csv), { type: 'text/csv; charset=utf-8', name: row.fileName ?? 'report.csv', gzipped: true })
   },
 
   DownloadInvoice(params, account) {
-    const id = params.need('invoiceId', params.number('invoiceId'))
+    const id = params.requiredNumber('invoiceId')
     const bytes = invoiceFile(account, id)
-    return new FileAnswer(bytes, { type: 'application/pdf', name: `invoice-${invoices.find(account, id)?.invoiceNumber}.pdf` })
+    return new FileResponse(bytes, { type: 'application/pdf', name: `invoice-${invoices.find(account, id)?.invoiceNumber}.pdf` })
   },
 
   GetPhoneNumbersAsync(params, account) {
     const rows = phoneNumbers.rows(account).map(row => numberWriter.toWire(row))
     const { reportId } = phoneNumberReports.add(account, {
       type: 'phone_numbers',
-      ...madeOf(params.shared(), account, 'phone_numbers', csvOf(numberWriter.columns, rows, params)),
+      ...reportOf(params.shared(), account, 'phone_numbers', csvOf(numberWriter.columns, rows, params)),
       calculatedData: { phone_count: rows.length }
     })
     return { result: reportId }
   },
 
   GetPhoneNumberReports(params, account) {
-    const id = params.number('reportId')
-    const types = params.texts('reportType')
-    const rows = sought(phoneNumberReports.rows(account), params).filter(
-      row => (id === undefined || row.reportId === id) && among(types, row.type)
-    )
-    const page = pageOf(rows, params)
-    return { ...page, result: page.result.map(shown) }
+    const selected = where(findReports(phoneNumberReports.rows(account), params), {
+      reportId: params.number('reportId'),
+      type: params.texts('reportType')
+    })
+    const page = pageOf(selected, params)
+    return { ...page, result: page.result.map(toReport) }
   }
 }
 
@@ -282,14 +269,14 @@ export function seed(account: AccountState): void {
     from_date: '2026-01-01 00:00:00',
     to_date: '2026-02-01 00:00:00'
   })
-  orderSessions(params.shared(), account, 'calls')
-  const ordered = '2026-02-01T06:00:00Z'
+  requestSessions(params.shared(), account, 'calls')
+  const created = '2026-02-01T06:00:00Z'
   Object.assign(historyReports.rows(account)[0]!, {
-    created: ordered,
-    readyAt: Date.parse(ordered) + making,
+    created,
+    readyAt: Date.parse(created) + creationMs,
     fileName: 'calls_2026-02-01.csv',
     storeUntil: '2026-03-03'
   })
   methods.GetPhoneNumbersAsync!(params, account, undefined as never)
-  Object.assign(phoneNumberReports.rows(account)[0]!, { created: ordered, readyAt: Date.parse(ordered) + making, storeUntil: '2026-03-03' })
+  Object.assign(phoneNumberReports.rows(account)[0]!, { created, readyAt: Date.parse(created) + creationMs, storeUntil: '2026-03-03' })
 }

@@ -1,6 +1,5 @@
 import type { SandboxAccount } from '../auth.ts'
-import type { Params } from '../codec.ts'
-import type { FileAnswer } from '../file-response.ts'
+import type { Section } from '../method.ts'
 import type { AccountState } from '../state.ts'
 import * as account from './account.ts'
 import * as adminRoles from './admin-roles.ts'
@@ -26,27 +25,10 @@ import * as secrets from './secrets.ts'
 import * as sipRegistrations from './sip-registrations.ts'
 import * as sipWhitelist from './sip-whitelist.ts'
 import * as skills from './skills.ts'
-import * as smartQueues from './smart-queues.ts'
+import * as smartQueues from './smart-queues/index.ts'
 import * as sms from './sms.ts'
 import * as users from './users.ts'
 import * as whatsappNumbers from './whatsapp-numbers.ts'
-
-/** What a method may want to know beside its parameters. */
-export interface Context {
-  /** The account's entry in the sandbox's list. */
-  known: SandboxAccount
-  /** Whether the caller came with the account's API key, not with a token. */
-  byApiKey: boolean
-}
-
-/** Answers a call from, or into, an account's state: in REST words, which the dialect writes in the upstream's, or with a file. Throws Refused. */
-export type Method = (params: Params, account: AccountState, context: Context) => Record<string, unknown> | FileAnswer
-
-/** A section of the upstream: its methods, and what a demonstration account holds to begin with. */
-interface Section {
-  methods: Record<string, Method>
-  seed?: (account: AccountState, known: SandboxAccount) => void
-}
 
 const sections: Section[] = [
   account,
@@ -81,7 +63,7 @@ const sections: Section[] = [
 
 export const methods = new Map(sections.flatMap(section => Object.entries(section.methods)))
 
-/** Fills a new account with a small, deterministic world. */
-export function seed(account: AccountState, known: SandboxAccount): void {
-  for (const section of sections) section.seed?.(account, known)
+/** Fills a new account with demonstration data, always the same. */
+export function seed(account: AccountState, caller: SandboxAccount): void {
+  for (const section of sections) section.seed?.(account, caller)
 }

@@ -1,10 +1,10 @@
 import type { Invoice, InvoiceAmount, InvoiceRow } from '../../../schemas/invoice.ts'
-import { refuse } from '../codec.ts'
+import { reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
 import { pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import type { Method } from './index.ts'
 
-export const invoices = table<Invoice>('invoices', 'invoiceId', 501)
+export const invoices = table<Invoice, 'invoiceId'>('invoices', 'invoiceId', 501)
 
 const currency = 'USD'
 const taxes = [
@@ -15,7 +15,7 @@ const taxes = [
 const cents = (amount: number): number => Number(amount.toFixed(2))
 const sum = (amounts: (number | undefined)[]): number => cents(amounts.reduce<number>((total, amount) => total + (amount ?? 0), 0))
 
-/** A service with its taxes. `net` is before them, `discount` what is taken off. */
+/** A service with its taxes. `net` is the amount before them, `discount` what is subtracted. */
 function rowOf(serviceName: string, net: number, discount: number): InvoiceRow {
   const levied = taxes.map(tax => ({ ...tax, taxableMeasure: net, amount: cents(net * tax.rate), currency }))
   const taxAmount = sum(levied.map(tax => tax.amount))
@@ -37,19 +37,13 @@ const totalOf = (rows: InvoiceRow[]): InvoiceAmount => ({
 
 const day = (year: number, month: number, date: number): string => new Date(Date.UTC(year, month, date)).toISOString().slice(0, 10)
 
-export const methods: Record<string, Method> = {
-  GetAccountInvoices(params, account) {
-    const status = params.text('status')
-    return pageOf(
-      invoices.rows(account).filter(row => status === undefined || row.status === status),
-      params
-    )
-  }
+export const methods: Methods = {
+  GetAccountInvoices: (params, account) => pageOf(invoices.where(account, { status: params.text('status') }), params)
 }
 
-/** The file of an invoice: a PDF of one page. Throws Refused when the account has no such invoice. */
+/** The file of an invoice: a PDF of one page. Throws SandboxError when the account has no such invoice. */
 export function invoiceFile(account: AccountState, invoiceId: number): Buffer {
-  const invoice = invoices.find(account, invoiceId) ?? refuse('INVALID_RESOURCE_ID', 'invoiceId')
+  const invoice = invoices.find(account, invoiceId) ?? reject('INVALID_RESOURCE_ID', 'invoiceId')
   const price = (amount: number | undefined) => `${(amount ?? 0).toFixed(2)} ${currency}`
   return pdfOf([
     `Invoice ${invoice.invoiceNumber}`,
@@ -80,7 +74,7 @@ function pdfOf(lines: string[]): Buffer {
     '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>'
   ]
   let text = '%PDF-1.4\n'
-  // A reader finds each object by its place in the file, which the table at the end tells.
+  // A reader finds each object by its offset in the file, which the table at the end lists.
   const places = objects.map((object, i) => {
     const place = text.length
     text += `${i + 1} 0 obj\n${object}\nendobj\n`

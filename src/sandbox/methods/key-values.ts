@@ -1,8 +1,8 @@
 import type { KeyValue } from '../../../schemas/key-value.ts'
-import { type Params, refuse } from '../codec.ts'
+import { type Params, reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, theApplication, whenDeleted } from '../tables.ts'
-import type { Method } from './index.ts'
+import { applications, onDelete, requireApplication } from '../tables.ts'
 
 interface ItemRow extends KeyValue {
   itemId: number
@@ -10,8 +10,8 @@ interface ItemRow extends KeyValue {
   expiresAt: string
 }
 
-const items = table<ItemRow>('keyValues', 'itemId')
-whenDeleted('applications', (account, ids) => items.remove(account, row => ids.includes(row.applicationId)))
+const items = table<ItemRow, 'itemId'>('keyValues', 'itemId')
+onDelete('applications', (account, ids) => items.remove(account, items.where(account, { applicationId: ids })))
 
 /** 90 days, in seconds. */
 const maxTtl = 7_776_000
@@ -20,33 +20,32 @@ const maxKey = 200
 const maxPage = 50
 const defaultPage = 10
 
-/** The items of the application that a call names; those whose time is up are gone. */
-function living(account: AccountState, params: Params): ItemRow[] {
-  const { applicationId } = theApplication(account, params)
-  const time = Date.now()
-  items.remove(account, row => Date.parse(row.expiresAt) <= time)
-  return items.rows(account).filter(row => row.applicationId === applicationId)
+/** The items of the application that a call names. Deletes those that have expired. */
+function itemsOf(account: AccountState, params: Params): ItemRow[] {
+  const { applicationId } = requireApplication(account, params)
+  items.remove(account, items.where(account, { expiresAt: time => Date.parse(time) <= Date.now() }))
+  return items.where(account, { applicationId })
 }
 
 function checkKey(key: string): string {
-  if (key.length > maxKey) refuse('TOO_LONG', 'key')
-  return /^[A-Za-zА-Яа-яЁё0-9_:;.#+-]+$/.test(key) ? key : refuse('INVALID', 'key')
+  if (key.length > maxKey) reject('TOO_LONG', 'key')
+  return /^[A-Za-zА-Яа-яЁё0-9_:;.#+-]+$/.test(key) ? key : reject('INVALID', 'key')
 }
 
-const theKey = (params: Params): string => checkKey(params.need('key', params.text('key')))
+const requireKey = (params: Params): string => checkKey(params.required('key'))
 
-/** When an item goes away: `ttl` seconds from now or at `expires_at`, of which a call has one. */
-function endOf(params: Params): string {
+/** When an item expires: `ttl` seconds from now or at `expires_at`; a call has exactly one of them. */
+function expiryOf(params: Params): string {
   const ttl = params.number('ttl')
   const expiresAt = params.number('expiresAt')
-  if ((ttl === undefined) === (expiresAt === undefined)) refuse('ONLY_ONE_OF_PARAMETERS', 'ttl')
+  if ((ttl === undefined) === (expiresAt === undefined)) reject('ONLY_ONE_OF_PARAMETERS', 'ttl')
   const time = Math.floor(Date.now() / 1000)
-  const end = expiresAt ?? time + ttl!
-  if (end < time || end > time + maxTtl) refuse('INVALID_RANGE', ttl === undefined ? 'expiresAt' : 'ttl')
+  const end = expiresAt ?? time + (ttl ?? 0)
+  if (end < time || end > time + maxTtl) reject('INVALID_RANGE', ttl === undefined ? 'expiresAt' : 'ttl')
   return new Date(end * 1000).toISOString().replace('.000Z', 'Z')
 }
 
-/** One page, by key. The upstream does not tell how many there are in all. */
+/** One page, ordered by key. The upstream returns no total. */
 function pageByKey(rows: ItemRow[], params: Params): { result: ItemRow[] } {
   const begin = params.text('key')
   const offset = params.number('offset') ?? 0
@@ -57,44 +56,42 @@ function pageByKey(rows: ItemRow[], params: Params): { result: ItemRow[] } {
   return { result }
 }
 
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   SetKeyValueItem(params, account) {
-    const { applicationId } = theApplication(account, params)
-    const key = theKey(params)
+    const { applicationId } = requireApplication(account, params)
+    const key = requireKey(params)
     // Empty text is a value.
-    const value = params.text('value') ?? refuse('REQUIRED_IS_EMPTY', 'value')
-    if (value.length > maxValue) refuse('TOO_LONG', 'value')
-    const expiresAt = endOf(params)
-    const row = living(account, params).find(row => row.key === key)
+    const value = params.text('value') ?? reject('REQUIRED_IS_EMPTY', 'value')
+    if (value.length > maxValue) reject('TOO_LONG', 'value')
+    const expiresAt = expiryOf(params)
+    const row = itemsOf(account, params).find(row => row.key === key)
     return { result: row ? Object.assign(row, { value, expiresAt }) : items.add(account, { applicationId, key, value, expiresAt }) }
   },
 
   GetKeyValueItem(params, account) {
-    const key = theKey(params)
-    // A key that is not there is no error: the result holds nothing.
-    return { result: living(account, params).find(row => row.key === key) ?? {} }
+    const key = requireKey(params)
+    // An unknown key is no error: the result is an empty object.
+    return { result: itemsOf(account, params).find(row => row.key === key) ?? {} }
   },
 
   GetKeyValueItems(params, account) {
-    theKey(params)
-    return pageByKey(living(account, params), params)
+    requireKey(params)
+    return pageByKey(itemsOf(account, params), params)
   },
 
   GetKeyValueKeys(params, account) {
-    return pageByKey(living(account, params), params)
+    return pageByKey(itemsOf(account, params), params)
   },
 
   DelKeyValueItem(params, account) {
-    const key = theKey(params)
-    const { itemId } = living(account, params).find(row => row.key === key) ?? refuse('INVALID_RESOURCE_ID', 'key')
-    items.remove(account, row => row.itemId === itemId)
-    return { result: 1 }
+    const key = requireKey(params)
+    items.remove(account, [itemsOf(account, params).find(row => row.key === key) ?? reject('INVALID_RESOURCE_ID', 'key')])
   }
 }
 
 export function seed(account: AccountState): void {
   const [support] = applications.rows(account)
-  // Far away, so that a demonstration does not run dry.
+  // Far in the future, so that a demonstration keeps its data.
   const expiresAt = '2099-01-01T00:00:00Z'
   for (const [key, value] of [
     ['caller:14155550101', 'gold'],

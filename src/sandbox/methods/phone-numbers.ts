@@ -1,26 +1,23 @@
 import type { PhoneNumber } from '../../../schemas/phone-number.ts'
 import type { UpstreamErrorName } from '../../voximplant/error-codes.ts'
-import { type Params, refuse } from '../codec.ts'
-import { now, pageOf } from '../query.ts'
+import { type Params, reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { between, type Filters, flagged, now, pageOf, present, where } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenApplications, chosenRules, rules, whenDeleted } from '../tables.ts'
-import type { Method } from './index.ts'
+import { applications, bindingNames, onDelete, rules, selectApplications, selectRules, unbindApplications } from '../tables.ts'
 
-/** A rented number as it is kept: the names of what it is bound to are looked up when it is shown. */
+/** A rented number without the names of what it is bound to, which are looked up for each response. */
 interface Row extends Omit<PhoneNumber, 'applicationName' | 'extendedApplicationName' | 'ruleName'> {
   phoneNumber: string
   /** A number of the upstream's own sandbox, which reaches no network. */
   sandbox: boolean
-  /** The child account that rents it; none: the account itself. */
+  /** The child account that rents it; absent: the account itself. */
   childAccountId?: number
 }
 
-export const phoneNumbers = table<Row>('phoneNumbers', 'phoneId')
+export const phoneNumbers = table<Row, 'phoneId'>('phoneNumbers', 'phoneId')
 
-whenDeleted('applications', (account, ids) => {
-  for (const row of phoneNumbers.rows(account))
-    if (ids.includes(row.applicationId ?? 0)) Object.assign(row, { applicationId: undefined, ruleId: undefined })
-})
+onDelete('applications', (account, ids) => unbindApplications(phoneNumbers.rows(account), ids))
 
 const categories = ['MOBILE', 'GEOGRAPHIC', 'TOLLFREE', 'MOSCOW495']
 const verificationStatuses = ['REQUIRED', 'IN_PROGRESS', 'VERIFIED']
@@ -35,7 +32,7 @@ const activationStatuses = [
   'SELF_BAN_ENABLED'
 ]
 
-/** Orders a list by a field, upwards; rows without it come last. */
+/** Sorts by a field, ascending; rows without it come last. */
 const by =
   (field: keyof Row) =>
   (a: Row, b: Row): number => {
@@ -44,7 +41,7 @@ const by =
     if (x === undefined || y === undefined) return x === undefined ? 1 : -1
     return x < y ? -1 : 1
   }
-const downwards =
+const descending =
   (order: (a: Row, b: Row) => number) =>
   (a: Row, b: Row): number =>
     order(b, a)
@@ -53,149 +50,100 @@ const orders: Record<string, (a: Row, b: Row) => number> = {
   phone_number: by('phoneNumber'),
   phone_price: by('phonePrice'),
   phone_country_code: by('phoneCountryCode'),
-  deactivated: downwards(by('deactivated')),
-  purchase_date: downwards(by('phonePurchaseDate')),
+  deactivated: descending(by('deactivated')),
+  purchase_date: descending(by('phonePurchaseDate')),
   phone_next_renewal: by('phoneNextRenewal'),
   verification_status: by('verificationStatus'),
   unverified_hold_until: by('unverifiedHoldUntil'),
   verification_name: by('requiredVerification')
 }
 
-/** Whether a row passes one filter. */
-type Filter = (row: Row) => boolean
-
 const digits = (number: string): string => number.replace(/^\+/, '')
 
-/** The filter that a list of words makes. */
-function oneOf(params: Params, name: string, field: keyof Row, words?: string[], error: UpstreamErrorName = 'INVALID_ARGUMENTS'): Filter {
-  const wanted = params.texts(name)
-  if (wanted === undefined) return () => true
-  if (words && wanted.some(word => !words.includes(word))) refuse(error, name)
-  return row => wanted.includes(String(row[field]))
+/** The values of a parameter, which have to be among those allowed. */
+function valuesOf(params: Params, name: string, allowed: readonly string[], error: UpstreamErrorName): string[] | undefined {
+  const values = params.texts(name)
+  return values?.some(value => !allowed.includes(value)) ? reject(error, name) : values
 }
 
-function same(params: Params, name: string, field: keyof Row): Filter {
-  const wanted = params.flag(name)
-  return row => wanted === undefined || (row[field] ?? false) === wanted
-}
-
-function bound(params: Params, name: string, field: 'applicationId' | 'ruleId'): Filter {
-  const wanted = params.flag(name)
-  return row => wanted === undefined || (row[field] !== undefined) === wanted
-}
-
-/** From and to, both included. Days and instants compare as they are written. */
-function within(params: Params, name: string, field: keyof Row, error: UpstreamErrorName): Filter {
+/** The filter of `from…` and `to…`, both included. Days and instants compare as text. */
+function rangeOf(params: Params, name: string, error: UpstreamErrorName) {
   const from = params.text(`from${name}`)
   const to = params.text(`to${name}`)
-  if (from !== undefined && to !== undefined && to < from) refuse(error, `to${name}`)
-  return row => {
-    const value = row[field] as string | undefined
-    if (value === undefined) return from === undefined && to === undefined
-    return (from === undefined || value >= from) && (to === undefined || value <= to)
-  }
+  if (from !== undefined && to !== undefined && to < from) reject(error, `to${name}`)
+  return between(from, to)
 }
 
-function boundTo(account: AccountState, params: Params): Filter {
-  if (params.has('ruleName') && !params.has('applicationId') && !params.has('applicationName')) refuse('REQUIRED_IS_EMPTY', 'applicationId')
-  const application = chosenApplications(account, params)?.[0]?.applicationId
-  const ofRules = chosenRules(account, params)?.map(row => row.ruleId)
-  return row =>
-    (application === undefined || row.applicationId === application) &&
-    (ofRules === undefined || (row.ruleId !== undefined && ofRules.includes(row.ruleId)))
-}
-
-/** The account's own numbers, or those of its child accounts. */
-function rentedBy(account: AccountState, params: Params, children: readonly number[]): Filter {
-  const ids = params.ids('childAccountId')
-  const known = [...children, ...phoneNumbers.rows(account).map(row => row.childAccountId)]
-  if (ids === undefined) {
-    const childrenOnly = params.flag('childrenPhonesOnly') ?? false
-    return row => (row.childAccountId !== undefined) === childrenOnly
-  }
-  if (ids !== 'all' && ids.some(id => !known.includes(id))) refuse('INVALID_CHILD_ACCOUNT_ID', 'childAccountId')
-  return row => row.childAccountId !== undefined && (ids === 'all' || ids.includes(row.childAccountId))
-}
-
-function inSandbox(params: Params): Filter {
-  const which = params.text('sandbox') ?? 'all'
-  if (!['all', 'true', 'false'].includes(which)) refuse('INVALID_ARGUMENTS', 'sandbox')
-  return row => which === 'all' || String(row.sandbox) === which
-}
-
-function identified(params: Params): Filter {
-  const ids = params.ids('phoneId')
-  const numbers = params.texts('phoneNumber')?.map(digits)
-  const template = params.text('phoneTemplate')
-  return row =>
-    (ids === undefined || ids === 'all' || ids.includes(row.phoneId)) &&
-    (numbers === undefined || numbers.includes(row.phoneNumber)) &&
-    (template === undefined || row.phoneNumber.startsWith(digits(template)))
-}
-
-function inCountries(params: Params): Filter {
+function countriesOf(params: Params): string[] | undefined {
   const codes = params.texts('countryCode')?.map(code => code.toUpperCase())
-  if (codes?.some(code => !/^[A-Z]{2}$/.test(code))) refuse('INVALID_COUNTRY_CODE', 'countryCode')
-  return row => codes === undefined || codes.includes(row.phoneCountryCode ?? '')
+  return codes?.some(code => !/^[A-Z]{2}$/.test(code)) ? reject('INVALID_COUNTRY_CODE', 'countryCode') : codes
 }
 
-function asShown(account: AccountState, row: Row): PhoneNumber {
-  const full = row.applicationId === undefined ? undefined : applications.find(account, row.applicationId)?.applicationName
-  return {
-    ...row,
-    applicationName: full?.split('.', 1)[0],
-    extendedApplicationName: full,
-    ruleName: row.ruleId === undefined ? undefined : rules.find(account, row.ruleId)?.ruleName
-  }
+/** The filter of the account's own numbers, or of those of its child accounts. */
+function ownerFilter(account: AccountState, params: Params, children: readonly number[]): Filters<Row>['childAccountId'] {
+  const ids = params.ids('childAccountId')
+  if (ids === undefined) return present(params.flag('childrenPhonesOnly') ?? false)
+  const all = [...children, ...phoneNumbers.rows(account).map(row => row.childAccountId)]
+  return ids !== 'all' && ids.some(id => !all.includes(id)) ? reject('INVALID_CHILD_ACCOUNT_ID', 'childAccountId') : ids
 }
 
-const own = (account: AccountState, number: string): Row | undefined =>
-  phoneNumbers.rows(account).find(row => row.phoneNumber === digits(number) && row.childAccountId === undefined)
+function sandboxFilter(params: Params): boolean | undefined {
+  const text = params.text('sandbox') ?? 'all'
+  if (!['all', 'true', 'false'].includes(text)) reject('INVALID_ARGUMENTS', 'sandbox')
+  return text === 'all' ? undefined : text === 'true'
+}
 
-export const methods: Record<string, Method> = {
-  GetPhoneNumbers(params, account, { known }) {
-    const filters = [
-      identified(params),
-      inCountries(params),
-      boundTo(account, params),
-      rentedBy(account, params, known.children ?? []),
-      inSandbox(params),
-      oneOf(params, 'phoneCategoryName', 'categoryName', categories, 'INVALID_PHONE_CATEGORY_NAME'),
-      oneOf(params, 'phoneRegionName', 'phoneRegionName'),
-      oneOf(params, 'activationStatus', 'activationStatus', activationStatuses, 'INVALID_STATUS'),
-      oneOf(params, 'verificationStatus', 'verificationStatus', verificationStatuses, 'INVALID_VERIFICATION_STATUS'),
-      oneOf(params, 'verificationName', 'requiredVerification'),
-      bound(params, 'isBoundToApplication', 'applicationId'),
-      bound(params, 'isBoundToRule', 'ruleId'),
-      same(params, 'smsSupported', 'isSmsSupported'),
-      same(params, 'autoCharge', 'autoCharge'),
-      same(params, 'deactivated', 'deactivated'),
-      same(params, 'canceled', 'canceled'),
-      same(params, 'canBeUsed', 'canBeUsed'),
-      within(params, 'PhoneNextRenewal', 'phoneNextRenewal', 'INVALID_TO_PHONE_NEXT_RENEWAL'),
-      within(params, 'PhonePurchaseDate', 'phonePurchaseDate', 'INVALID_TO_PURCHASE_DATE'),
-      within(params, 'UnverifiedHoldUntil', 'unverifiedHoldUntil', 'INVALID_TO_UNVERIFIED_HOLD_UNTIL')
-    ]
+const findOwn = (account: AccountState, number: string): Row | undefined =>
+  phoneNumbers.where(account, { phoneNumber: digits(number), childAccountId: present(false) })[0]
+
+export const methods: Methods = {
+  GetPhoneNumbers(params, account, { caller }) {
+    const phoneCountryCode = countriesOf(params)
+    if (params.has('ruleName') && !params.has('applicationId', 'applicationName')) reject('REQUIRED_IS_EMPTY', 'applicationId')
+    const template = params.text('phoneTemplate')
+    const matching = phoneNumbers.where(account, {
+      phoneId: params.ids('phoneId'),
+      phoneNumber: params.texts('phoneNumber')?.map(digits),
+      phoneCountryCode,
+      applicationId: selectApplications(account, params)?.[0]?.applicationId,
+      ruleId: selectRules(account, params)?.map(row => row.ruleId),
+      childAccountId: ownerFilter(account, params, caller.children ?? []),
+      sandbox: sandboxFilter(params),
+      categoryName: valuesOf(params, 'phoneCategoryName', categories, 'INVALID_PHONE_CATEGORY_NAME'),
+      phoneRegionName: params.texts('phoneRegionName'),
+      activationStatus: valuesOf(params, 'activationStatus', activationStatuses, 'INVALID_STATUS'),
+      verificationStatus: valuesOf(params, 'verificationStatus', verificationStatuses, 'INVALID_VERIFICATION_STATUS'),
+      requiredVerification: params.texts('verificationName'),
+      isSmsSupported: flagged(params.flag('smsSupported')),
+      autoCharge: flagged(params.flag('autoCharge')),
+      deactivated: flagged(params.flag('deactivated')),
+      canceled: flagged(params.flag('canceled')),
+      canBeUsed: flagged(params.flag('canBeUsed')),
+      phoneNextRenewal: rangeOf(params, 'PhoneNextRenewal', 'INVALID_TO_PHONE_NEXT_RENEWAL'),
+      phonePurchaseDate: rangeOf(params, 'PhonePurchaseDate', 'INVALID_TO_PURCHASE_DATE'),
+      unverifiedHoldUntil: rangeOf(params, 'UnverifiedHoldUntil', 'INVALID_TO_UNVERIFIED_HOLD_UNTIL')
+    })
+    const rows = where(matching, {
+      applicationId: present(params.flag('isBoundToApplication')),
+      ruleId: present(params.flag('isBoundToRule')),
+      phoneNumber: template === undefined ? undefined : number => number.startsWith(digits(template))
+    })
     const order = params.text('orderBy')
-    const rows = phoneNumbers.rows(account).filter(row => filters.every(passes => passes(row)))
-    if (order !== undefined) rows.sort(orders[order] ?? refuse('INVALID_ARGUMENTS', 'orderBy'))
+    if (order !== undefined) rows.sort(orders[order] ?? reject('INVALID_ARGUMENTS', 'orderBy'))
     const page = pageOf(rows, params)
-    return { ...page, result: page.result.map(row => asShown(account, row)) }
+    return { ...page, result: page.result.map((row): PhoneNumber => ({ ...row, ...bindingNames(account, row) })) }
   },
 
   ControlSms(params, account) {
-    const row = own(account, params.need('phoneNumber', params.text('phoneNumber'))) ?? refuse('INVALID_PHONE_NUMBER', 'phoneNumber')
-    const command = params.need('command', params.text('command'))
-    if (!['enable', 'disable'].includes(command)) refuse('INVALID_ARGUMENTS', 'command')
-    if (!row.isSmsSupported) refuse('NOT_SUPPORT_SMS', 'phoneNumber')
+    const row = findOwn(account, params.required('phoneNumber')) ?? reject('INVALID_PHONE_NUMBER', 'phoneNumber')
+    const command = params.required('command')
+    if (!['enable', 'disable'].includes(command)) reject('INVALID_ARGUMENTS', 'command')
+    if (!row.isSmsSupported) reject('NOT_SUPPORT_SMS', 'phoneNumber')
     row.isSmsEnabled = command === 'enable'
     row.modified = now()
-    return { result: 1 }
   },
 
-  IsAccountPhoneNumber(params, account) {
-    return { result: own(account, params.need('phoneNumber', params.text('phoneNumber'))) !== undefined }
-  }
+  IsAccountPhoneNumber: (params, account) => ({ result: findOwn(account, params.required('phoneNumber')) !== undefined })
 }
 
 export function seed(account: AccountState): void {

@@ -1,59 +1,49 @@
 import type { PstnBlacklistItem } from '../../../schemas/pstn-blacklist-item.ts'
-import { type Params, refuse } from '../codec.ts'
-import { chooseOne, pageOf } from '../query.ts'
+import { reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { resource } from '../resource.ts'
 import { type AccountState, table } from '../state.ts'
-import type { Method } from './index.ts'
 
-const items = table<PstnBlacklistItem>('pstnBlacklist', 'pstnBlacklistId')
-const selector = { id: 'pstnBlacklistId', unknownId: 'INVALID_PSTN_BLACKLIST_ID' } as const
+const items = table<PstnBlacklistItem, 'pstnBlacklistId'>('pstnBlacklist', 'pstnBlacklistId')
 
-/** Whether a text is a number, or a regular expression that speaks of digits. */
+/** Whether a text is a number, or a regular expression of digits. */
 function isPattern(text: string): boolean {
   if (/^\+?\d{1,20}$/.test(text)) return true
   if (text.length > 255 || /[a-z\s]/i.test(text.replace(/\\[dDwWsSbB]/g, ''))) return false
   try {
-    // Only its form matters: the sandbox takes no calls.
+    // Only its form matters: the sandbox receives no calls.
     return new RegExp(text).source.length > 0
   } catch {
     return false
   }
 }
 
-function phoneOf(account: AccountState, params: Params, self?: PstnBlacklistItem): string {
-  const phone = params.need('pstnBlacklistPhone', params.text('pstnBlacklistPhone'))
-  if (!isPattern(phone)) refuse('INVALID_PSTN_BLACKLIST_PHONE', 'pstnBlacklistPhone')
-  if (items.rows(account).some(row => row !== self && row.pstnBlacklistPhone === phone)) refuse('VALUE_NOT_UNIQUE', 'pstnBlacklistPhone')
-  return phone
-}
+const blacklist = resource({
+  table: items,
+  id: 'pstnBlacklistId',
+  name: 'pstnBlacklistPhone',
+  byName: false,
+  notFound: 'INVALID_PSTN_BLACKLIST_ID',
+  unique: 'VALUE_NOT_UNIQUE',
+  checkName: (phone, param) => isPattern(phone) || reject('INVALID_PSTN_BLACKLIST_PHONE', param)
+})
 
-export const methods: Record<string, Method> = {
-  AddPstnBlackListItem(params, account) {
-    const { pstnBlacklistId } = items.add(account, { pstnBlacklistPhone: phoneOf(account, params) })
-    return { result: 1, pstnBlacklistId }
-  },
+export const methods: Methods = {
+  AddPstnBlackListItem: (params, account) =>
+    blacklist.add(account, { pstnBlacklistPhone: blacklist.requiredName(account, params, 'pstnBlacklistPhone') }),
 
-  GetPstnBlackList(params, account) {
-    const id = params.number('pstnBlacklistId')
-    const phone = params.text('pstnBlacklistPhone')
-    return pageOf(
-      items
-        .rows(account)
-        .filter(row => (id === undefined || row.pstnBlacklistId === id) && (phone === undefined || row.pstnBlacklistPhone === phone)),
-      params
-    )
-  },
+  GetPstnBlackList: (params, account) =>
+    blacklist.page(account, params, {
+      pstnBlacklistId: params.number('pstnBlacklistId'),
+      pstnBlacklistPhone: params.text('pstnBlacklistPhone')
+    }),
 
   SetPstnBlackListItem(params, account) {
-    const row = chooseOne(items.rows(account), params, selector)
-    row.pstnBlacklistPhone = phoneOf(account, params, row)
-    return { result: 1 }
+    const row = blacklist.one(account, params)
+    row.pstnBlacklistPhone = blacklist.requiredName(account, params, 'pstnBlacklistPhone', row)
   },
 
-  DelPstnBlackListItem(params, account) {
-    const { pstnBlacklistId } = chooseOne(items.rows(account), params, selector)
-    items.remove(account, row => row.pstnBlacklistId === pstnBlacklistId)
-    return { result: 1 }
-  }
+  DelPstnBlackListItem: blacklist.remove
 }
 
 export function seed(account: AccountState): void {

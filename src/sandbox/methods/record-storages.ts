@@ -1,26 +1,19 @@
 import type { RecordStorage } from '../../../schemas/record-storage.ts'
+import type { Methods } from '../method.ts'
+import { where } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import type { Method } from './index.ts'
 
-/** Open to every account. */
+/** Available to every account. */
 const shared: readonly RecordStorage[] = ['ru1', 'us1', 'eu1'].map((recordStorageName, i) => ({
   recordStorageId: i + 1,
   recordStorageName
 }))
-const ownStorages = table<RecordStorage>('recordStorages', 'recordStorageId', 101)
+const ownStorages = table<RecordStorage, 'recordStorageId'>('recordStorages', 'recordStorageId', 101)
 
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   GetRecordStorages(params, account) {
-    const ids = params.ids('recordStorageId')
-    const names = params.texts('recordStorageName')
     const rows = [...shared, ...(params.flag('withPrivate') ? ownStorages.rows(account) : [])]
-    return {
-      result: rows.filter(
-        row =>
-          (ids === undefined || ids === 'all' || ids.includes(row.recordStorageId)) &&
-          (names === undefined || names.includes(row.recordStorageName ?? ''))
-      )
-    }
+    return { result: where(rows, { recordStorageId: params.ids('recordStorageId'), recordStorageName: params.texts('recordStorageName') }) }
   }
 }
 

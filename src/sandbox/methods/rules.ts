@@ -1,9 +1,9 @@
+import type { Methods } from '../method.ts'
 import type { AccountState } from '../state.ts'
 import { applications, rules } from '../tables.ts'
-import type { Method } from './index.ts'
 
-/** Rules are there to be referred to: no endpoint speaks the methods that change them. */
-export const methods: Record<string, Method> = {}
+/** Rules exist to be referred to: no endpoint calls the methods that change them. */
+export const methods: Methods = {}
 
 export function seed(account: AccountState): void {
   const [support, sales, notifications] = applications.rows(account)

@@ -1,89 +1,71 @@
 import type { SecretWithValue } from '../../../schemas/secret.ts'
 import { seeded } from '../../../schemas/seeded.ts'
-import { type Params, refuse } from '../codec.ts'
-import { choose, holdsPart, now, pageOf } from '../query.ts'
+import { type Params, reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { containing, now } from '../query.ts'
+import { resource } from '../resource.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, theApplication, whenDeleted } from '../tables.ts'
-import type { Method } from './index.ts'
+import { applications, onDelete, requireApplication } from '../tables.ts'
 
 interface SecretRow extends SecretWithValue {
   applicationId: number
 }
 
-const secrets = table<SecretRow>('secrets', 'secretId', seeded.secret.id)
-whenDeleted('applications', (account, ids) => secrets.remove(account, row => ids.includes(row.applicationId)))
+const secrets = table<SecretRow, 'secretId'>('secrets', 'secretId', seeded.secret.id)
+onDelete('applications', (account, ids) => secrets.remove(account, secrets.where(account, { applicationId: ids })))
 
 const maxValue = 8192
-/** The upstream cuts a description without a word. */
-const keptDescription = 200
+/** The upstream truncates longer descriptions without an error. */
+const maxDescription = 200
 
-const ofApplication = (account: AccountState, applicationId: number): SecretRow[] =>
-  secrets.rows(account).filter(row => row.applicationId === applicationId)
+const applicationSecrets = resource({
+  table: secrets,
+  id: 'secretId',
+  name: 'secretName',
+  notFound: 'INVALID_RESOURCE_ID',
+  unique: 'VALUE_NOT_UNIQUE',
+  checkName: (name, param) => /^[A-Za-z][A-Za-z0-9_]{0,63}$/.test(name) || reject('INVALID', param),
+  within(account, params) {
+    const { applicationId } = requireApplication(account, params)
+    return secrets.where(account, { applicationId })
+  }
+})
 
-/** The secrets a call names, within the application it names. */
-const chosenSecrets = (account: AccountState, params: Params): SecretRow[] =>
-  choose(ofApplication(account, theApplication(account, params).applicationId), params, {
-    id: 'secretId',
-    name: 'secretName',
-    unknownId: 'INVALID_RESOURCE_ID'
-  })
-
-function checkName(account: AccountState, name: string, applicationId: number, field: string, self?: SecretRow): string {
-  if (!/^[A-Za-z][A-Za-z0-9_]{0,63}$/.test(name)) refuse('INVALID', field)
-  if (ofApplication(account, applicationId).some(row => row !== self && row.secretName === name)) refuse('VALUE_NOT_UNIQUE', field)
-  return name
+function requireValue(params: Params): string {
+  const value = params.required('secretValue')
+  return value.length > maxValue ? reject('TOO_LONG', 'secretValue') : value
 }
 
-const checkValue = (value: string): string => (value.length > maxValue ? refuse('TOO_LONG', 'secretValue') : value)
-
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   AddSecret(params, account) {
-    const { applicationId } = theApplication(account, params)
+    const { applicationId } = requireApplication(account, params)
     const time = now()
     const { secretId } = secrets.add(account, {
       applicationId,
-      secretName: checkName(account, params.need('secretName', params.text('secretName')), applicationId, 'secretName'),
-      secretValue: checkValue(params.need('secretValue', params.text('secretValue'))),
-      description: params.text('description')?.slice(0, keptDescription),
+      secretName: applicationSecrets.requiredName(account, params, 'secretName'),
+      secretValue: requireValue(params),
+      description: params.text('description')?.slice(0, maxDescription),
       created: time,
       modified: time
     })
     return { result: [{ secretId }] }
   },
 
-  GetSecrets(params, account) {
-    const { applicationId } = theApplication(account, params)
-    const part = params.text('secretNamePart')
-    return pageOf(
-      ofApplication(account, applicationId).filter(row => holdsPart(row.secretName, part)),
-      params
-    )
-  },
+  GetSecrets: (params, account) => applicationSecrets.page(account, params, { secretName: containing(params.text('secretNamePart')) }),
 
-  GetSecretValue(params, account) {
-    return { result: chosenSecrets(account, params)[0]! }
-  },
+  GetSecretValue: (params, account) => ({ result: applicationSecrets.one(account, params) }),
 
   SetSecretInfo(params, account) {
-    const row = chosenSecrets(account, params)[0]!
-    const name = params.text('newSecretName')
-    const value = params.text('secretValue')
-    if (name !== undefined) checkName(account, name, row.applicationId, 'newSecretName', row)
-    if (value !== undefined) checkValue(params.need('secretValue', value))
-    Object.assign(row, {
-      secretName: name ?? row.secretName,
-      secretValue: value ?? row.secretValue,
-      description: params.text('description')?.slice(0, keptDescription) ?? row.description,
+    const row = applicationSecrets.one(account, params)
+    return applicationSecrets.update(row, {
+      secretName: applicationSecrets.newName(account, params, 'newSecretName', row),
+      secretValue: params.has('secretValue') ? requireValue(params) : undefined,
+      description: params.text('description')?.slice(0, maxDescription),
       modified: now()
     })
-    return { result: 1 }
   },
 
-  DelSecret(params, account) {
-    const ids = chosenSecrets(account, params).map(row => row.secretId)
-    secrets.remove(account, row => ids.includes(row.secretId))
-    return { result: 1 }
-  }
+  DelSecret: applicationSecrets.remove
 }
 
 export function seed(account: AccountState): void {

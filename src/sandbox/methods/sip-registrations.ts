@@ -1,120 +1,110 @@
 import type { SipRegistration } from '../../../schemas/sip-registration.ts'
-import { type Params, refuse } from '../codec.ts'
-import { pageOf } from '../query.ts'
+import { type Params, reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { flagged, matches, pageOf, present, where } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenApplications, chosenRules, chosenUsers, rules, users, whenDeleted } from '../tables.ts'
-import type { Method } from './index.ts'
+import {
+  applications,
+  onDelete,
+  rules,
+  selectApplicationIds,
+  selectApplications,
+  selectRules,
+  selectUsers,
+  unbindApplications,
+  users
+} from '../tables.ts'
 
-/** A registration as it is kept: the names of what it is bound to are looked up when it is shown. */
+/** A registration without the names of what it is bound to, which are looked up for each response. */
 interface Row extends Omit<SipRegistration, 'applicationName' | 'ruleName' | 'userName'> {
   inProgress: boolean
 }
 
-const registrations = table<Row>('sipRegistrations', 'sipRegistrationId')
+const registrations = table<Row, 'sipRegistrationId'>('sipRegistrations', 'sipRegistrationId')
 
-whenDeleted('applications', (account, ids) => {
-  for (const row of registrations.rows(account))
-    if (ids.includes(row.applicationId ?? 0)) Object.assign(row, { applicationId: undefined, ruleId: undefined })
-})
-whenDeleted('users', (account, ids) => {
-  for (const row of registrations.rows(account)) if (ids.includes(row.userId ?? 0)) row.userId = undefined
-})
+onDelete('applications', (account, ids) => unbindApplications(registrations.rows(account), ids))
+onDelete('users', (account, ids) => unbindUsers(registrations.where(account, { userId: ids })))
+
+function unbindUsers(rows: Row[]): void {
+  for (const row of rows) row.userId = undefined
+}
 
 /** The status codes that `403;500:599` names, as ranges. */
 function statusRanges(text: string): [number, number][] {
   return text.split(';').map(part => {
-    const [from, to = from] = /^(\d{3})(?::(\d{3}))?$/.exec(part)?.slice(1) ?? refuse('INVALID_ARGUMENTS', 'statusCode')
+    const [from, to = from] = /^(\d{3})(?::(\d{3}))?$/.exec(part)?.slice(1) ?? reject('INVALID_ARGUMENTS', 'statusCode')
     return [Number(from), Number(to)]
   })
 }
 
 /** The users that a filter names; by name in any application, unless the call names some. */
-function filteredUsers(account: AccountState, params: Params): number[] | undefined {
-  const of = chosenApplications(account, params)?.map(row => row.applicationId)
+function userFilter(account: AccountState, params: Params): number[] | undefined {
+  const applicationId = selectApplicationIds(account, params)
   const ids = params.ids('userId')
-  if (ids !== undefined && ids !== 'all') return ids.map(id => (users.find(account, id) ? id : refuse('INVALID_USER_ID', 'userId')))
-  const names = params.texts('userName')
-  if (ids === undefined && names === undefined) return undefined
-  return users
-    .rows(account)
-    .filter(row => (of === undefined || of.includes(row.applicationId)) && (names === undefined || names.includes(row.userName ?? '')))
-    .map(row => row.userId)
+  if (ids !== undefined && ids !== 'all') return ids.map(id => (users.find(account, id) ? id : reject('INVALID_USER_ID', 'userId')))
+  const userName = params.texts('userName')
+  return ids === undefined && userName === undefined ? undefined : users.where(account, { applicationId, userName }).map(row => row.userId)
 }
 
-function asShown(account: AccountState, row: Row): SipRegistration {
-  return {
-    ...row,
-    applicationName: row.applicationId === undefined ? undefined : applications.find(account, row.applicationId)?.applicationName,
-    ruleName: row.ruleId === undefined ? undefined : rules.find(account, row.ruleId)?.ruleName,
-    userName: row.userId === undefined ? undefined : users.find(account, row.userId)?.userName
-  }
-}
+const toRegistration = (account: AccountState, row: Row): SipRegistration => ({
+  ...row,
+  applicationName: applications.find(account, row.applicationId)?.applicationName,
+  ruleName: rules.find(account, row.ruleId)?.ruleName,
+  userName: users.find(account, row.userId)?.userName
+})
 
-const given = (params: Params, ...names: string[]): boolean => names.some(name => params.has(name))
-
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   GetSipRegistrations(params, account) {
-    const id = params.number('sipRegistrationId')
-    const username = params.text('sipUsername')
-    const proxies = params.texts('proxy')
-    const ofApplications = chosenApplications(account, params)?.map(row => row.applicationId)
-    const ofRules = chosenRules(account, params)?.map(row => row.ruleId)
-    const ofUsers = filteredUsers(account, params)
-    const isBound = params.flag('isBoundToApplication')
+    const applicationId = selectApplicationIds(account, params)
+    const ruleId = selectRules(account, params)?.map(row => row.ruleId)
+    const userId = userFilter(account, params)
+    const isBound = present(params.flag('isBoundToApplication'))
     const status = params.text('statusCode')
     const ranges = status === undefined ? undefined : statusRanges(status)
-    const flags = ['isPersistent', 'deactivated', 'successful', 'inProgress'] as const
-    const wanted = flags.map(name => [name, params.flag(name)] as const).filter(([, flag]) => flag !== undefined)
-    const among = (ids: number[] | undefined, value: number | undefined) =>
-      ids === undefined || (value !== undefined && ids.includes(value))
     const rows = registrations
-      .rows(account)
-      .filter(
-        row =>
-          (id === undefined || row.sipRegistrationId === id) &&
-          (username === undefined || row.sipUsername === username) &&
-          (proxies === undefined || proxies.includes(row.proxy ?? '')) &&
-          among(ofApplications, row.applicationId) &&
-          among(ofRules, row.ruleId) &&
-          among(ofUsers, row.userId) &&
-          (isBound === undefined || (row.applicationId !== undefined) === isBound) &&
-          wanted.every(([name, flag]) => (row[name] ?? false) === flag) &&
-          (ranges === undefined ||
-            ranges.some(([from, to]) => row.statusCode !== undefined && from <= row.statusCode && row.statusCode <= to))
-      )
-    // This list tells no total.
+      .where(account, {
+        sipRegistrationId: params.number('sipRegistrationId'),
+        sipUsername: params.text('sipUsername'),
+        proxy: params.texts('proxy'),
+        applicationId,
+        ruleId,
+        userId,
+        isPersistent: flagged(params.flag('isPersistent')),
+        deactivated: flagged(params.flag('deactivated')),
+        successful: flagged(params.flag('successful')),
+        inProgress: flagged(params.flag('inProgress')),
+        statusCode: ranges && (code => code !== undefined && ranges.some(([from, to]) => from <= code && code <= to))
+      })
+      .filter(row => matches(isBound, row.applicationId))
+    // This list returns no total.
     const { result, count } = pageOf(rows, params)
-    return { result: result.map(row => asShown(account, row)), count }
+    return { result: result.map(row => toRegistration(account, row)), count }
   },
 
   BindSipRegistration(params, account) {
     const bind = params.flag('bind') ?? true
     const id = params.number('sipRegistrationId')
-    const byUser = given(params, 'userId', 'userName')
-    const byRule = given(params, 'ruleId', 'ruleName')
-    const application = chosenApplications(account, params)?.[0]
-    if (!application && (byUser || params.has('ruleName') || !byRule)) refuse('REQUIRED_IS_EMPTY', 'applicationId')
-    const rule = chosenRules(account, params)?.[0]
-    const user = byUser ? chosenUsers(account, params)[0] : undefined
-    if (id === undefined && (bind || !user)) refuse('REQUIRED_IS_EMPTY', 'sipRegistrationId')
-    const row = id === undefined ? undefined : (registrations.find(account, id) ?? refuse('INVALID_REGISTRATION_ID', 'sipRegistrationId'))
-    if (bind) {
-      // One registration per user: an earlier one lets go.
-      if (user) for (const other of registrations.rows(account)) if (other.userId === user.userId) other.userId = undefined
+    const byUser = params.has('userId', 'userName')
+    const byRule = params.has('ruleId', 'ruleName')
+    const application = selectApplications(account, params)?.[0]
+    if (!application && (byUser || params.has('ruleName') || !byRule)) reject('REQUIRED_IS_EMPTY', 'applicationId')
+    const rule = selectRules(account, params)?.[0]
+    const user = byUser ? selectUsers(account, params)[0] : undefined
+    if (id === undefined && (bind || !user)) reject('REQUIRED_IS_EMPTY', 'sipRegistrationId')
+    const row = id === undefined ? undefined : (registrations.find(account, id) ?? reject('INVALID_REGISTRATION_ID', 'sipRegistrationId'))
+    if (bind && row) {
+      // A user has one registration: an earlier one is unbound.
+      if (user) unbindUsers(registrations.where(account, { userId: user.userId }))
       const applicationId = application?.applicationId ?? rule?.applicationId
-      // A rule and a user belong to an application: in another one they are left behind.
-      const kept = row!.applicationId === applicationId ? row! : undefined
-      Object.assign(row!, { applicationId, ruleId: rule?.ruleId ?? kept?.ruleId, userId: user?.userId ?? kept?.userId })
-      return { result: 1 }
+      // A rule and a user belong to an application, so that they do not move to another one.
+      const before = row.applicationId === applicationId ? row : undefined
+      Object.assign(row, { applicationId, ruleId: rule?.ruleId ?? before?.ruleId, userId: user?.userId ?? before?.userId })
+      return
     }
-    for (const bound of row ? [row] : registrations.rows(account)) {
-      if (user) {
-        if (bound.userId === user.userId) bound.userId = undefined
-      } else if (rule) {
-        if (bound.ruleId === rule.ruleId) bound.ruleId = undefined
-      } else if (bound.applicationId === application?.applicationId) Object.assign(bound, { applicationId: undefined, ruleId: undefined })
-    }
-    return { result: 1 }
+    const rows = row ? [row] : registrations.rows(account)
+    if (user) unbindUsers(where(rows, { userId: user.userId }))
+    else if (rule) for (const bound of where(rows, { ruleId: rule.ruleId })) bound.ruleId = undefined
+    else if (application) unbindApplications(rows, [application.applicationId])
   }
 }
 

@@ -1,54 +1,35 @@
 import type { SipWhitelistItem } from '../../../schemas/sip-whitelist-item.ts'
-import { type Params, refuse } from '../codec.ts'
+import { type Params, reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
 import { readNetwork, writeNetwork } from '../network.ts'
-import { chooseOne, pageOf } from '../query.ts'
+import { resource } from '../resource.ts'
 import { type AccountState, table } from '../state.ts'
-import type { Method } from './index.ts'
 
-const items = table<SipWhitelistItem>('sipWhitelist', 'sipWhitelistId')
-const selector = { id: 'sipWhitelistId', unknownId: 'INVALID_SIP_WHITELIST_ID' } as const
+const items = table<SipWhitelistItem, 'sipWhitelistId'>('sipWhitelist', 'sipWhitelistId')
+const whitelist = resource({ table: items, id: 'sipWhitelistId', notFound: 'INVALID_SIP_WHITELIST_ID' })
 
-/** The call's network, in the spelling that lists show. */
+/** The call's network as lists show it, which no row but `self` may have. */
 function networkOf(account: AccountState, params: Params, self?: SipWhitelistItem): string {
-  const given = params.need('sipWhitelistNetwork', params.text('sipWhitelistNetwork'))
-  const read = given.includes('/') ? readNetwork(given) : undefined
-  const network = read
-    ? `${writeNetwork(read).split('/', 1)[0]}/${read.prefix}`
-    : refuse('INVALID_SIP_WHITELIST_NETWORK', 'sipWhitelistNetwork')
-  if (items.rows(account).some(row => row !== self && row.sipWhitelistNetwork === network))
-    refuse('VALUE_NOT_UNIQUE', 'sipWhitelistNetwork')
-  return network
+  const text = params.required('sipWhitelistNetwork')
+  const network = text.includes('/') ? readNetwork(text) : undefined
+  if (!network) return reject('INVALID_SIP_WHITELIST_NETWORK', 'sipWhitelistNetwork')
+  const sipWhitelistNetwork = `${writeNetwork(network).split('/', 1)[0]}/${network.prefix}`
+  if (items.where(account, { sipWhitelistNetwork }).some(row => row !== self)) reject('VALUE_NOT_UNIQUE', 'sipWhitelistNetwork')
+  return sipWhitelistNetwork
 }
 
-export const methods: Record<string, Method> = {
-  AddSipWhiteListItem(params, account) {
-    const { sipWhitelistId } = items.add(account, {
-      sipWhitelistNetwork: networkOf(account, params),
-      description: params.text('description')
-    })
-    return { result: 1, sipWhitelistId }
-  },
+export const methods: Methods = {
+  AddSipWhiteListItem: (params, account) =>
+    whitelist.add(account, { sipWhitelistNetwork: networkOf(account, params), description: params.text('description') }),
 
-  GetSipWhiteList(params, account) {
-    const id = params.number('sipWhitelistId')
-    return pageOf(
-      items.rows(account).filter(row => id === undefined || row.sipWhitelistId === id),
-      params
-    )
-  },
+  GetSipWhiteList: (params, account) => whitelist.page(account, params, { sipWhitelistId: params.number('sipWhitelistId') }),
 
   SetSipWhiteListItem(params, account) {
-    const row = chooseOne(items.rows(account), params, selector)
-    row.sipWhitelistNetwork = networkOf(account, params, row)
-    row.description = params.text('description') ?? row.description
-    return { result: 1 }
+    const row = whitelist.one(account, params)
+    return whitelist.update(row, { sipWhitelistNetwork: networkOf(account, params, row), description: params.text('description') })
   },
 
-  DelSipWhiteListItem(params, account) {
-    const { sipWhitelistId } = chooseOne(items.rows(account), params, selector)
-    items.remove(account, row => row.sipWhitelistId === sipWhitelistId)
-    return { result: 1 }
-  }
+  DelSipWhiteListItem: whitelist.remove
 }
 
 export function seed(account: AccountState): void {

@@ -1,61 +1,44 @@
 import { seeded } from '../../../schemas/seeded.ts'
-import type { Skill } from '../../../schemas/skill.ts'
-import { type Params, refuse } from '../codec.ts'
-import { choose, chooseOne, holdsPart, pageOf } from '../query.ts'
+import { reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { containing } from '../query.ts'
+import { resource } from '../resource.ts'
 import type { AccountState } from '../state.ts'
-import { bindIds, chosenQueues, chosenUsers, queues, skills, users } from '../tables.ts'
-import type { Method } from './index.ts'
+import { bindIds, queues, selectQueues, selectUsers, skills, users } from '../tables.ts'
 
-const selector = { id: 'skillId', name: 'skillName', unknownId: 'INVALID_SKILL_ID' } as const
+const accountSkills = resource({
+  table: skills,
+  id: 'skillId',
+  name: 'skillName',
+  notFound: 'INVALID_SKILL_ID',
+  unique: 'DUPLICATE_SKILL_NAME',
+  checkName: (name, param) => name.length >= 512 && reject('SKILL_NAME_TOO_LONG', param),
+  onRemove(account, ids) {
+    for (const row of [...users.rows(account), ...queues.rows(account)]) row.skillIds = bindIds(row.skillIds, ids, false)
+  }
+})
 
-function checkName(account: AccountState, name: string, field: string, self?: Skill): string {
-  if (name.length >= 512) refuse('SKILL_NAME_TOO_LONG', field)
-  if (skills.rows(account).some(row => row !== self && row.skillName === name)) refuse('DUPLICATE_SKILL_NAME', field)
-  return name
-}
+export const methods: Methods = {
+  AddSkill: (params, account) => accountSkills.add(account, { skillName: accountSkills.requiredName(account, params, 'skillName') }),
 
-const given = (params: Params, ...names: string[]): boolean => names.some(name => params.has(name))
-
-export const methods: Record<string, Method> = {
-  AddSkill(params, account) {
-    const { skillId } = skills.add(account, {
-      skillName: checkName(account, params.need('skillName', params.text('skillName')), 'skillName')
-    })
-    return { result: 1, skillId }
-  },
-
-  GetSkills(params, account) {
-    const id = params.ids('skillId')?.[0]
-    return pageOf(
-      skills
-        .rows(account)
-        .filter(row => (id === undefined || row.skillId === id) && holdsPart(row.skillName, params.texts('skillName')?.[0])),
-      params
-    )
-  },
+  GetSkills: (params, account) =>
+    accountSkills.page(account, params, { skillId: params.id('skillId'), skillName: containing(params.texts('skillName')?.[0]) }),
 
   SetSkillInfo(params, account) {
-    const row = chooseOne(skills.rows(account), params, selector)
-    row.skillName = checkName(account, params.need('newSkillName', params.text('newSkillName')), 'newSkillName', row)
-    return { result: 1 }
+    const row = accountSkills.one(account, params)
+    row.skillName = accountSkills.requiredName(account, params, 'newSkillName', row)
   },
 
-  DelSkill(params, account) {
-    const { skillId } = chooseOne(skills.rows(account), params, selector)
-    skills.remove(account, row => row.skillId === skillId)
-    for (const row of [...users.rows(account), ...queues.rows(account)]) row.skillIds = bindIds(row.skillIds, [skillId], false)
-    return { result: 1 }
-  },
+  DelSkill: accountSkills.remove,
 
   BindSkill(params, account) {
-    const ids = choose(skills.rows(account), params, selector).map(row => row.skillId)
-    const toUsers = given(params, 'userId', 'userName')
-    const toQueues = given(params, 'acdQueueId', 'acdQueueName')
-    if (!toUsers && !toQueues) refuse('REQUIRED_IS_EMPTY', 'userId')
+    const ids = accountSkills.select(account, params).map(row => row.skillId)
+    const toUsers = params.has('userId', 'userName')
+    const toQueues = params.has('acdQueueId', 'acdQueueName')
+    if (!toUsers && !toQueues) reject('REQUIRED_IS_EMPTY', 'userId')
     const bind = params.flag('bind') ?? true
-    const bound = [...(toUsers ? chosenUsers(account, params) : []), ...(toQueues ? chosenQueues(account, params) : [])]
-    for (const row of bound) row.skillIds = bindIds(row.skillIds, ids, bind)
-    return { result: 1 }
+    const rows = [...(toUsers ? selectUsers(account, params) : []), ...(toQueues ? selectQueues(account, params) : [])]
+    for (const row of rows) row.skillIds = bindIds(row.skillIds, ids, bind)
   }
 }
 

@@ -1,14 +1,14 @@
 import type { A2pFailed, A2pMessage, SmsMessage } from '../../../schemas/sms.ts'
 import { codeOf } from '../../voximplant/error-codes.ts'
-import { type Params, refuse } from '../codec.ts'
-import { now } from '../query.ts'
+import { type Params, reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { between, matches, now, present } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
 import { addCharge } from './history.ts'
-import type { Method } from './index.ts'
 import { phoneNumbers } from './phone-numbers.ts'
 
-const messages = table<SmsMessage>('smsMessages', 'messageId', 1001)
-const a2pMessages = table<A2pMessage>('a2pMessages', 'messageId', 5001)
+const messages = table<SmsMessage, 'messageId'>('smsMessages', 'messageId', 1001)
+const a2pMessages = table<A2pMessage, 'messageId'>('a2pMessages', 'messageId', 5001)
 
 const maxText = 765
 const maxA2pText = 1600
@@ -18,13 +18,13 @@ const price = 0.0075
 /** By their number at the upstream, from 1. */
 const deliveryStatuses = ['QUEUED', 'DISPATCHED', 'ABORTED', 'REJECTED', 'DELIVERED', 'FAILED', 'EXPIRED', 'UNKNOWN']
 
-/** The GSM-7 alphabet, and what takes two places in it. */
+/** The GSM-7 alphabet, and the characters that take two septets in it. */
 const gsm7 = /^[@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !"#¤%&'()*+,\-./0-9:;<=>?¡A-ZÄÖÑÜ§¿a-zäöñüà^{}\\[~\]|€\f]*$/
-const twofold = /[\^{}\\[~\]|€\f]/g
+const twoSeptets = /[\^{}\\[~\]|€\f]/g
 
-/** Into how many parts a text is cut. Every part of a cut text gives up some places for what joins them. */
+/** The number of parts a text is sent in. Parts of a longer text are shorter, as each carries a header that joins them. */
 function fragmentsOf(text: string): number {
-  const [length, alone, joined] = gsm7.test(text) ? [text.length + (text.match(twofold)?.length ?? 0), 160, 153] : [text.length, 70, 67]
+  const [length, alone, joined] = gsm7.test(text) ? [text.length + (text.match(twoSeptets)?.length ?? 0), 160, 153] : [text.length, 70, 67]
   return length <= alone ? 1 : Math.ceil(length / joined)
 }
 
@@ -42,48 +42,46 @@ function charge(account: AccountState, to: string, fragments: number, performedA
   return { fragments, cost, transactionId }
 }
 
-/** The rows that the filters of both histories leave, page by page, newest first. */
+/** One page of the messages that the filters of both histories select, newest first. */
 function historyOf<Row extends SmsMessage | A2pMessage>(rows: Row[], params: Params, timeOf: (row: Row) => string | undefined) {
   const from = params.text('fromDate')
   const to = params.text('toDate')
-  if (from !== undefined && to !== undefined && from > to) refuse('INVALID_DATE_RANGE', 'fromDate')
+  if (from !== undefined && to !== undefined && from > to) reject('INVALID_DATE_RANGE', 'fromDate')
   const ids = params.ids('messageId')
+  const times = between(from, to)
   const source = params.text('sourceNumber')
   const destination = params.text('destinationNumber')
   const count = params.number('count') ?? maxCount
-  if (count > maxCount) refuse('INVALID_RANGE', 'count')
-  const found = rows
-    .filter(row => {
-      const time = timeOf(row) ?? ''
-      return (
-        (from === undefined || time >= from) &&
-        (to === undefined || time <= to) &&
-        (ids === undefined || ids === 'all' || ids.includes(row.messageId)) &&
-        (source === undefined || row.sourceNumber === digits(source)) &&
-        (destination === undefined || row.destinationNumber === digits(destination))
-      )
-    })
+  if (count > maxCount) reject('INVALID_RANGE', 'count')
+  const selected = rows
+    .filter(
+      row =>
+        matches(times, timeOf(row)) &&
+        matches(ids, row.messageId) &&
+        matches(source && digits(source), row.sourceNumber) &&
+        matches(destination && digits(destination), row.destinationNumber)
+    )
     .reverse()
   const offset = params.number('offset') ?? 0
-  return { result: found.slice(offset, offset + count), totalCount: found.length }
+  return { result: selected.slice(offset, offset + count), totalCount: selected.length }
 }
 
 /** The rented number a message is sent from. */
 function checkSource(account: AccountState, source: string): string {
-  const row = phoneNumbers.rows(account).find(row => row.phoneNumber === source && row.childAccountId === undefined)
-  if (!row) return refuse('INVALID_SOURCE', 'source')
-  if (!row.isSmsSupported) refuse('NOT_SUPPORT_SMS', 'source')
-  if (!row.isSmsEnabled) refuse('SMS_DISABLED_FOR_NUMBER', 'source')
+  const [row] = phoneNumbers.where(account, { phoneNumber: source, childAccountId: present(false) })
+  if (!row) return reject('INVALID_SOURCE', 'source')
+  if (!row.isSmsSupported) reject('NOT_SUPPORT_SMS', 'source')
+  if (!row.isSmsEnabled) reject('SMS_DISABLED_FOR_NUMBER', 'source')
   return source
 }
 
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   SendSmsMessage(params, account) {
-    const sourceNumber = checkSource(account, digits(params.need('source', params.text('source'))))
-    const destinationNumber = digits(params.need('destination', params.text('destination')))
-    const text = params.need('smsBody', params.text('smsBody'))
-    if (!isNumber(destinationNumber)) refuse('INVALID_DESTINATION', 'destination')
-    if (text.length > maxText) refuse('TOO_LONG', 'smsBody')
+    const sourceNumber = checkSource(account, digits(params.required('source')))
+    const destinationNumber = digits(params.required('destination'))
+    const text = params.required('smsBody')
+    if (!isNumber(destinationNumber)) reject('INVALID_DESTINATION', 'destination')
+    if (text.length > maxText) reject('TOO_LONG', 'smsBody')
     const { messageId, fragments } = messages.add(account, {
       sourceNumber,
       destinationNumber,
@@ -98,19 +96,18 @@ export const methods: Record<string, Method> = {
 
   GetSmsHistory(params, account) {
     const direction = params.text('direction')?.toUpperCase()
-    if (direction && !['IN', 'OUT'].includes(direction)) refuse('INVALID_SMS_DIRECTION_PARAMETER', 'direction')
-    const rows = messages.rows(account).filter(row => !direction || row.direction === direction)
-    return historyOf(rows, params, row => row.processedDate)
+    if (direction && !['IN', 'OUT'].includes(direction)) reject('INVALID_SMS_DIRECTION_PARAMETER', 'direction')
+    return historyOf(messages.where(account, { direction: direction || undefined }), params, row => row.processedDate)
   },
 
   A2PSendSms(params, account) {
-    const sourceNumber = params.need('srcNumber', params.text('srcNumber'))
-    const numbers = params.need('dstNumbers', params.texts('dstNumbers'))
-    const text = params.need('text', params.text('text'))
+    const sourceNumber = params.required('srcNumber')
+    const numbers = params.requiredTexts('dstNumbers')
+    const text = params.required('text')
     // A sender's name, or a number.
-    if (!/^([A-Za-z0-9 ._&-]{1,11}|\+?\d{5,15})$/.test(sourceNumber)) refuse('INVALID_SRC_NUMBER', 'srcNumber')
-    if (numbers.length > maxDestinations) refuse('INVALID_RANGE', 'dstNumbers')
-    if (text.length > maxA2pText) refuse('INVALID_TEXT', 'text')
+    if (!/^([A-Za-z0-9 ._&-]{1,11}|\+?\d{5,15})$/.test(sourceNumber)) reject('INVALID_SRC_NUMBER', 'srcNumber')
+    if (numbers.length > maxDestinations) reject('INVALID_RANGE', 'dstNumbers')
+    if (text.length > maxA2pText) reject('INVALID_TEXT', 'text')
     const fragments = fragmentsOf(text)
     const failed: A2pFailed[] = []
     const result = []
@@ -118,7 +115,7 @@ export const methods: Record<string, Method> = {
       const destinationNumber = digits(number)
       const fail = (errorCode: number, errorDescription: string) => failed.push({ destinationNumber: number, errorCode, errorDescription })
       if (!isNumber(destinationNumber)) fail(codeOf.INVALID_DESTINATION, 'Invalid destination number')
-      // No country has this code: the way to see a failure.
+      // No country has this code: a call can provoke a failure with it.
       else if (destinationNumber.startsWith('999')) fail(codeOf.NO_ROUTE_FOR_DST_NUMBERS, 'No route to the destination number')
       else {
         const { messageId } = a2pMessages.add(account, {
@@ -138,9 +135,8 @@ export const methods: Record<string, Method> = {
 
   A2PGetSmsHistory(params, account) {
     const status = params.number('deliveryStatus')
-    const wanted = status === undefined ? undefined : (deliveryStatuses[status - 1] ?? refuse('INVALID_STATUS', 'deliveryStatus'))
-    const rows = a2pMessages.rows(account).filter(row => wanted === undefined || row.deliveryStatus === wanted)
-    return historyOf(rows, params, row => row.processingDate)
+    const deliveryStatus = status === undefined ? undefined : (deliveryStatuses[status - 1] ?? reject('INVALID_STATUS', 'deliveryStatus'))
+    return historyOf(a2pMessages.where(account, { deliveryStatus }), params, row => row.processingDate)
   }
 }
 

@@ -1,35 +1,34 @@
 import { seeded } from '../../../schemas/seeded.ts'
-import { refuse } from '../codec.ts'
-import { holdsPart, now, pageOf } from '../query.ts'
+import { reject } from '../codec.ts'
+import type { Methods } from '../method.ts'
+import { containing, defined, matches, now, pageOf } from '../query.ts'
 import type { AccountState } from '../state.ts'
-import { applications, chosenUsers, deleteUsers, queues, skills, theApplication, type UserRow, users } from '../tables.ts'
-import type { Method } from './index.ts'
+import { applications, deleteUsers, queues, requireApplication, selectUsers, skillsOf, type UserRow, users } from '../tables.ts'
 
 const maxUsers = 1000
 
-function checkUserName(account: AccountState, name: string, applicationId: number, field: string, self?: UserRow): string {
-  if (!/^[a-z0-9][a-z0-9_-]{2,49}$/.test(name)) refuse('USER_NAME_RESTRICTIONS', field)
-  if (users.rows(account).some(row => row !== self && row.applicationId === applicationId && row.userName === name))
-    refuse('USER_NAME_ISNT_UNIQUE', field)
-  return name
+function checkUserName(account: AccountState, userName: string, applicationId: number, param: string, self?: UserRow): string {
+  if (!/^[a-z0-9][a-z0-9_-]{2,49}$/.test(userName)) reject('USER_NAME_RESTRICTIONS', param)
+  if (users.where(account, { applicationId, userName }).some(row => row !== self)) reject('USER_NAME_ISNT_UNIQUE', param)
+  return userName
 }
 
 function checkDisplayName(name: string): string {
-  return name.length === 0 || name.length > 255 ? refuse('INVALID_USER_DISPLAY_NAME', 'userDisplayName') : name
+  return name.length === 0 || name.length > 255 ? reject('INVALID_USER_DISPLAY_NAME', 'userDisplayName') : name
 }
 
 function checkPassword(password: string): void {
-  if (password.length < 8) refuse('PASSWORD_LENGTH', 'userPassword')
-  if (![/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].every(needed => needed.test(password))) refuse('PASSWORD_TOO_WEAK', 'userPassword')
+  if (password.length < 8) reject('PASSWORD_LENGTH', 'userPassword')
+  if (![/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].every(pattern => pattern.test(password))) reject('PASSWORD_TOO_WEAK', 'userPassword')
 }
 
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   AddUser(params, account) {
-    const { applicationId } = theApplication(account, params)
-    const userName = checkUserName(account, params.need('userName', params.text('userName')), applicationId, 'userName')
-    const userDisplayName = checkDisplayName(params.need('userDisplayName', params.text('userDisplayName')))
-    checkPassword(params.need('userPassword', params.text('userPassword')))
-    if (users.rows(account).length >= maxUsers) refuse('USER_COUNT_EXCEEDED')
+    const { applicationId } = requireApplication(account, params)
+    const userName = checkUserName(account, params.required('userName'), applicationId, 'userName')
+    const userDisplayName = checkDisplayName(params.required('userDisplayName'))
+    checkPassword(params.required('userPassword'))
+    if (users.rows(account).length >= maxUsers) reject('USER_COUNT_EXCEEDED')
     const time = now()
     const { userId } = users.add(account, {
       applicationId,
@@ -52,97 +51,74 @@ export const methods: Record<string, Method> = {
   },
 
   GetUsers(params, account) {
-    const id = params.ids('applicationId')?.[0]
+    const id = params.id('applicationId')
     const part = params.text('applicationName')
-    if (id === undefined && part === undefined) refuse('REQUIRED_IS_EMPTY', 'applicationId')
-    if (id !== undefined && !applications.find(account, id as number)) refuse('INVALID_APPLICATION_ID', 'applicationId')
-    const within = applications
-      .rows(account)
-      .filter(row => (id === undefined || row.applicationId === id) && holdsPart(row.applicationName, part))
+    if (id === undefined && part === undefined) reject('REQUIRED_IS_EMPTY', 'applicationId')
+    if (id !== undefined && !applications.find(account, id)) reject('INVALID_APPLICATION_ID', 'applicationId')
+    const applicationIds = applications
+      .where(account, { applicationId: id, applicationName: containing(part) })
       .map(row => row.applicationId)
-    const only = {
-      userId: params.ids('userId')?.[0],
-      active: params.flag('userActive'),
-      statuses: params.texts('acdStatus'),
-      skillId: params.number('skillId')
-    }
-    const queueUsers = (queueId: number | undefined) =>
-      queueId === undefined ? undefined : (queues.find(account, queueId)?.userIds ?? refuse('INVALID_ACD_QUEUE_ID', 'acdQueueId'))
-    const inQueue = queueUsers(params.number('acdQueueId'))
-    const notInQueue = queueUsers(params.number('excludedAcdQueueId'))
-    const notSkilled = params.number('excludedSkillId')
+    const usersOfQueue = (queueId: number | undefined) =>
+      queueId === undefined ? undefined : (queues.find(account, queueId)?.userIds ?? reject('INVALID_ACD_QUEUE_ID', 'acdQueueId'))
+    const inQueue = usersOfQueue(params.number('acdQueueId'))
+    const notInQueue = usersOfQueue(params.number('excludedAcdQueueId')) ?? []
+    const skillId = params.number('skillId')
+    const excludedSkillId = params.number('excludedSkillId')
+    const statuses = params.texts('acdStatus')
+    const userId = params.id('userId')
     const rows = users
-      .rows(account)
-      .filter(
-        row =>
-          within.includes(row.applicationId) &&
-          (only.userId === undefined || row.userId === only.userId) &&
-          holdsPart(row.userName, params.texts('userName')?.[0]) &&
-          holdsPart(row.userDisplayName, params.text('userDisplayName')) &&
-          (only.active === undefined || row.userActive === only.active) &&
-          (only.statuses === undefined || only.statuses.includes(row.acdStatus ?? 'OFFLINE')) &&
-          (only.skillId === undefined || row.skillIds.includes(only.skillId)) &&
-          (notSkilled === undefined || !row.skillIds.includes(notSkilled)) &&
-          (inQueue === undefined || inQueue.includes(row.userId)) &&
-          (notInQueue === undefined || !notInQueue.includes(row.userId))
-      )
+      .where(account, {
+        applicationId: applicationIds,
+        userId: inQueue,
+        userName: containing(params.texts('userName')?.[0]),
+        userDisplayName: containing(params.text('userDisplayName')),
+        userActive: params.flag('userActive'),
+        acdStatus: statuses && ((status = 'OFFLINE') => statuses.includes(status)),
+        skillIds: ids =>
+          (skillId === undefined || ids.includes(skillId)) && (excludedSkillId === undefined || !ids.includes(excludedSkillId))
+      })
+      .filter(row => matches(userId, row.userId) && !notInQueue.includes(row.userId))
     const order = params.text('orderBy')
     if (order === 'user_name' || order === 'user_display_name') {
       const field = order === 'user_name' ? 'userName' : 'userDisplayName'
       rows.sort((a, b) => String(a[field]).localeCompare(String(b[field])))
     }
     const page = pageOf(rows, params)
-    const showing = params.number('showingSkillId')
     return {
       ...page,
       result: page.result.map(row => ({
         ...row,
-        ...(params.flag('returnLiveBalance') ? { liveBalance: row.balance } : {}),
-        ...(params.flag('withSkills')
-          ? {
-              skills: skills
-                .rows(account)
-                .filter(skill => row.skillIds.includes(skill.skillId) && (showing === undefined || skill.skillId === showing))
-            }
-          : {}),
-        ...(params.flag('withQueues')
-          ? {
-              acdQueues: queues
-                .rows(account)
-                .filter(queue => queue.userIds.includes(row.userId))
-                .map(queue => ({ ...queue, autoLink: false }))
-            }
-          : {})
+        ...(params.flag('returnLiveBalance') && { liveBalance: row.balance }),
+        ...(params.flag('withSkills') && { skills: skillsOf(account, row, params.number('showingSkillId')) }),
+        ...(params.flag('withQueues') && {
+          acdQueues: queues.where(account, { userIds: ids => ids.includes(row.userId) }).map(queue => ({ ...queue, autoLink: false }))
+        })
       }))
     }
   },
 
   SetUserInfo(params, account) {
-    const row = chosenUsers(account, params)[0]!
-    const name = params.text('newUserName')
-    const displayName = params.text('userDisplayName')
+    const [row] = selectUsers(account, params)
+    if (!row) return reject('INVALID_USER_ID', 'userId')
+    const userName = params.text('newUserName')
+    const userDisplayName = params.text('userDisplayName')
     const password = params.text('userPassword')
-    if (name !== undefined) checkUserName(account, name, row.applicationId, 'newUserName', row)
-    if (displayName !== undefined) checkDisplayName(displayName)
+    if (userName !== undefined) checkUserName(account, userName, row.applicationId, 'newUserName', row)
+    if (userDisplayName !== undefined) checkDisplayName(userDisplayName)
     if (password !== undefined) checkPassword(password)
-    Object.assign(row, {
-      userName: name ?? row.userName,
-      userDisplayName: displayName ?? row.userDisplayName,
-      userActive: params.flag('userActive') ?? row.userActive,
-      userCustomData: params.text('userCustomData') ?? row.userCustomData,
-      parentAccounting: params.flag('parentAccounting') ?? row.parentAccounting,
-      mobilePhone: params.text('mobilePhone') ?? row.mobilePhone,
-      modified: now()
+    const changes = defined({
+      userName,
+      userDisplayName,
+      userActive: params.flag('userActive'),
+      userCustomData: params.text('userCustomData'),
+      parentAccounting: params.flag('parentAccounting'),
+      mobilePhone: params.text('mobilePhone')
     })
-    return { result: 1 }
+    Object.assign(row, changes, { modified: now() })
   },
 
   DelUser(params, account) {
-    deleteUsers(
-      account,
-      chosenUsers(account, params).map(row => row.userId)
-    )
-    return { result: 1 }
+    deleteUsers(account, selectUsers(account, params))
   }
 }
 

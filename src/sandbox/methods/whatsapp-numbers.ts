@@ -1,47 +1,28 @@
 import type { WhatsappNumber } from '../../../schemas/whatsapp-number.ts'
+import type { Methods } from '../method.ts'
 import { pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, chosenApplications, rules, whenDeleted } from '../tables.ts'
-import type { Method } from './index.ts'
+import { applications, bindingNames, onDelete, rules, selectApplications, unbindApplications } from '../tables.ts'
 
-/** The names of what a number is bound to are looked up when it is shown. */
+/** A number without the names of what it is bound to, which are looked up for each response. */
 interface NumberRow extends Omit<WhatsappNumber, 'applicationName' | 'extendedApplicationName' | 'ruleName'> {
   rowId: number
 }
 
-const numbers = table<NumberRow>('whatsappNumbers', 'rowId')
-whenDeleted('applications', (account, ids) => {
-  for (const row of numbers.rows(account)) if (ids.includes(row.applicationId ?? 0)) row.applicationId = row.ruleId = undefined
-})
+const numbers = table<NumberRow, 'rowId'>('whatsappNumbers', 'rowId')
+onDelete('applications', (account, ids) => unbindApplications(numbers.rows(account), ids))
 
-export const methods: Record<string, Method> = {
+export const methods: Methods = {
   GetWABPhoneNumbers(params, account) {
-    const number = params.text('wabPhoneNumber')
-    const country = params.text('countryCode')?.toUpperCase()
-    const application = chosenApplications(account, params)?.[0]
     const page = pageOf(
-      numbers
-        .rows(account)
-        .filter(
-          row =>
-            (number === undefined || row.wabPhoneNumber === number) &&
-            (country === undefined || row.countryCode === country) &&
-            (application === undefined || row.applicationId === application.applicationId)
-        ),
+      numbers.where(account, {
+        wabPhoneNumber: params.text('wabPhoneNumber'),
+        countryCode: params.text('countryCode')?.toUpperCase(),
+        applicationId: selectApplications(account, params)?.[0]?.applicationId
+      }),
       params
     )
-    return {
-      ...page,
-      result: page.result.map((row): WhatsappNumber => {
-        const fullName = applications.find(account, row.applicationId)?.applicationName
-        return {
-          ...row,
-          applicationName: fullName?.split('.', 1)[0],
-          extendedApplicationName: fullName,
-          ruleName: rules.find(account, row.ruleId)?.ruleName
-        }
-      })
-    }
+    return { ...page, result: page.result.map((row): WhatsappNumber => ({ ...row, ...bindingNames(account, row) })) }
   }
 }
 
