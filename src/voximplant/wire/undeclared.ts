@@ -4,7 +4,7 @@ import { toCamel } from './names.ts'
 
 /**
  * Members of upstream responses that no schema declares: they come through under camelCase names, their values as they are, except what may be a
- * secret. The rule is in docs/decisions/2026-11-25-undeclared-members.md.
+ * secret. The rule is in docs/decisions/0020-undeclared-members-are-passed-on.md.
  */
 
 /** Levels of nesting; what lies deeper is left out, as serializing it could exhaust the stack. */
