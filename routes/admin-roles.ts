@@ -15,6 +15,33 @@ const shown = {
   showingAdminUserId: maybe(id('Answer this admin user in `adminUsers` of the roles that the user has.', 22))
 }
 
+const listAdminRoles = endpoint({
+  http: 'GET /admin-roles',
+  rpc: 'GetAdminRoles',
+  summary: 'List admin roles',
+  tag,
+  deprecated: true,
+  input: strict({
+    adminRoleId: maybe(id('Only the admin role with this id.', 10)),
+    adminRoleName: maybe(name('Only admin roles whose name holds this text.', { maxLength: 49, examples: ['read'] })),
+    adminRoleActive: maybe(flag('Only roles that have an effect, or only roles that have none.')),
+    withAccountRoles: maybe(flag("Whether the account's own roles are answered.")),
+    withParentRoles: maybe(flag('Whether the roles of the parent account are answered.')),
+    withSystemRoles: maybe(flag("Whether the upstream's ready-made roles are answered.")),
+    includedAdminUserId: maybe(idList('Only roles that these admin users have.', { examples: [[22, 23]] })),
+    excludedAdminUserId: maybe(idList('Only roles that these admin users do not have.', { examples: [[24]] })),
+    fullAdminUsersMatching: maybe(
+      oneOf(
+        ['true', 'false'],
+        'Whether a role must match all of the admin users given by `includedAdminUserId` and `excludedAdminUserId`; `false`: some of them will do.'
+      )
+    ),
+    ...shown,
+    ...paging
+  }),
+  reply: page(ref(AdminRole))
+})
+
 export default {
   createAdminRole: endpoint({
     http: 'POST /admin-roles',
@@ -30,32 +57,7 @@ export default {
     example: { adminRoleName: 'auditor', allowedEntries: ['GetAccountInfo', 'GetCallHistory'] },
     reply: created({ adminRoleId: id('The id of the new admin role.', 10) }, '/admin-roles/:adminRoleId')
   }),
-  listAdminRoles: endpoint({
-    http: 'GET /admin-roles',
-    rpc: 'GetAdminRoles',
-    summary: 'List admin roles',
-    tag,
-    deprecated: true,
-    input: strict({
-      adminRoleId: maybe(id('Only the admin role with this id.', 10)),
-      adminRoleName: maybe(name('Only admin roles whose name holds this text.', { maxLength: 49, examples: ['read'] })),
-      adminRoleActive: maybe(flag('Only roles that have an effect, or only roles that have none.')),
-      withAccountRoles: maybe(flag("Whether the account's own roles are answered.")),
-      withParentRoles: maybe(flag('Whether the roles of the parent account are answered.')),
-      withSystemRoles: maybe(flag("Whether the upstream's ready-made roles are answered.")),
-      includedAdminUserId: maybe(idList('Only roles that these admin users have.', { examples: [[22, 23]] })),
-      excludedAdminUserId: maybe(idList('Only roles that these admin users do not have.', { examples: [[24]] })),
-      fullAdminUsersMatching: maybe(
-        oneOf(
-          ['true', 'false'],
-          'Whether a role must match all of the admin users given by `includedAdminUserId` and `excludedAdminUserId`; `false`: some of them will do.'
-        )
-      ),
-      ...shown,
-      ...paging
-    }),
-    reply: page(ref(AdminRole))
-  }),
+  listAdminRoles,
   getAdminRole: endpoint({
     http: 'GET /admin-roles/:adminRoleId',
     rpc: 'GetAdminRoles',
@@ -104,7 +106,7 @@ export default {
     tag,
     deprecated: true,
     input: strict({ adminRoleId: idsOrNames('The admin roles', 'read_only', { example: 10 }) }),
-    all: { adminRoleId: 'listAdminRoles' },
+    all: { adminRoleId: listAdminRoles },
     example: { adminRoleId: [11] },
     reply: done
   }),

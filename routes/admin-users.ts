@@ -2,6 +2,7 @@ import { AdminUser, AdminUserActive, AdminUserDisplayName, AdminUserName, AdminU
 import { flag, id, idOrName, idsOrNames, maybe, name, oneOf, paging, ref, strict, text } from '../schemas/common.ts'
 import { endpoint } from '../src/api/endpoint.ts'
 import { created, done, first, page } from '../src/api/replies.ts'
+import adminRoles from './admin-roles.ts'
 
 const tag = 'Admin users'
 const adminUserId = idOrName('The admin user', 'ada', 22)
@@ -13,6 +14,27 @@ const shown = {
   withRoles: maybe(flag("Whether the admin users' roles are answered.")),
   withAccessEntries: maybe(flag('Whether the upstream methods that the admin users may call are answered.'))
 }
+
+const listAdminUsers = endpoint({
+  http: 'GET /admin-users',
+  rpc: 'GetAdminUsers',
+  summary: 'List admin users',
+  description: 'Parent and child accounts each have admin users of their own.',
+  tag,
+  deprecated: true,
+  input: strict({
+    adminUserId: maybe(id('Only the admin user with this id.', 22)),
+    adminUserName: maybe(name('Only admin users whose login holds this text.', { maxLength: 49, examples: ['ad'] })),
+    adminUserDisplayName: maybe(
+      text('Only admin users whose display name holds this text.', { minLength: 1, maxLength: 255, examples: ['Ada'] })
+    ),
+    adminUserActive: maybe(flag('Only admin users who may log in, or only those who may not.')),
+    ...shown,
+    ...paging
+  }),
+  rename: { ...addressed, adminUserName: 'requiredAdminUserName' },
+  reply: page(ref(AdminUser))
+})
 
 export default {
   createAdminUser: endpoint({
@@ -43,26 +65,7 @@ export default {
       '/admin-users/:adminUserId'
     )
   }),
-  listAdminUsers: endpoint({
-    http: 'GET /admin-users',
-    rpc: 'GetAdminUsers',
-    summary: 'List admin users',
-    description: 'Parent and child accounts each have admin users of their own.',
-    tag,
-    deprecated: true,
-    input: strict({
-      adminUserId: maybe(id('Only the admin user with this id.', 22)),
-      adminUserName: maybe(name('Only admin users whose login holds this text.', { maxLength: 49, examples: ['ad'] })),
-      adminUserDisplayName: maybe(
-        text('Only admin users whose display name holds this text.', { minLength: 1, maxLength: 255, examples: ['Ada'] })
-      ),
-      adminUserActive: maybe(flag('Only admin users who may log in, or only those who may not.')),
-      ...shown,
-      ...paging
-    }),
-    rename: { ...addressed, adminUserName: 'requiredAdminUserName' },
-    reply: page(ref(AdminUser))
-  }),
+  listAdminUsers,
   getAdminUser: endpoint({
     http: 'GET /admin-users/:adminUserId',
     rpc: 'GetAdminUsers',
@@ -109,7 +112,7 @@ export default {
     deprecated: true,
     input: strict({ adminUserId: adminUserIds }),
     rename: addressed,
-    all: { adminUserId: 'listAdminUsers' },
+    all: { adminUserId: listAdminUsers },
     example: { adminUserId: [23] },
     reply: done
   }),
@@ -123,7 +126,7 @@ export default {
     input: strict({ adminUserId, adminRoleId: adminRoleIds }),
     fixed: { mode: 'set' },
     rename: addressed,
-    all: { adminRoleId: 'listAdminRoles' },
+    all: { adminRoleId: adminRoles.listAdminRoles },
     reply: done
   }),
   bindAdminUserRole: endpoint({
@@ -164,7 +167,7 @@ export default {
       )
     }),
     rename: addressed,
-    all: { adminUserId: 'listAdminUsers', adminRoleId: 'listAdminRoles' },
+    all: { adminUserId: listAdminUsers, adminRoleId: adminRoles.listAdminRoles },
     reply: done
   })
 }

@@ -10,6 +10,20 @@ const shown = {
   withScenarios: maybe(flag('Whether the rules and their scenarios are asked for.'))
 }
 
+const listApplications = endpoint({
+  http: 'GET /applications',
+  rpc: 'GetApplications',
+  summary: 'List applications',
+  tag,
+  input: strict({
+    applicationId: maybe(id('Only the application with this id.')),
+    applicationName: maybe(name('Only applications whose name holds this text.', { examples: ['supp'] })),
+    ...shown,
+    ...paging
+  }),
+  reply: page(ref(Application))
+})
+
 export default {
   createApplication: endpoint({
     http: 'POST /applications',
@@ -27,19 +41,7 @@ export default {
       '/applications/:applicationId'
     )
   }),
-  listApplications: endpoint({
-    http: 'GET /applications',
-    rpc: 'GetApplications',
-    summary: 'List applications',
-    tag,
-    input: strict({
-      applicationId: maybe(id('Only the application with this id.')),
-      applicationName: maybe(name('Only applications whose name holds this text.', { examples: ['supp'] })),
-      ...shown,
-      ...paging
-    }),
-    reply: page(ref(Application))
-  }),
+  listApplications,
   getApplication: endpoint({
     http: 'GET /applications/:applicationId',
     rpc: 'GetApplications',
@@ -74,7 +76,7 @@ export default {
     description: 'Deletes the applications, with their users and rules, in one call. This cannot be undone.',
     tag,
     input: strict({ applicationId: idsOrNames('The applications', 'support') }),
-    all: { applicationId: 'listApplications' },
+    all: { applicationId: listApplications },
     example: { applicationId: [2] },
     reply: done
   })

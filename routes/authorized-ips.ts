@@ -6,6 +6,21 @@ import { created, fields, page } from '../src/api/replies.ts'
 const tag = 'Authorized IPs'
 const address = { ...ipv4, examples: ['192.0.2.7'] }
 
+const listAuthorizedIps = endpoint({
+  http: 'GET /authorized-ips',
+  rpc: 'GetAuthorizedAccountIPs',
+  summary: 'List allowed and forbidden addresses',
+  tag,
+  input: strict({
+    authorizedIp: maybe(AddressOrNetwork('Only this entry.')),
+    containsIp: maybe(text('Only networks that this IPv4 address belongs to.', address)),
+    allowed: maybe(flag('Only allowed addresses, or only forbidden ones.')),
+    description: maybe(text('Only entries with this note.', { minLength: 1, maxLength: 255, examples: ['Office network'] })),
+    ...paging
+  }),
+  reply: page(ref(AuthorizedIp))
+})
+
 export default {
   createAuthorizedIp: endpoint({
     http: 'POST /authorized-ips',
@@ -21,20 +36,7 @@ export default {
     }),
     reply: created({}, '/authorized-ips?authorizedIp=:authorizedIp')
   }),
-  listAuthorizedIps: endpoint({
-    http: 'GET /authorized-ips',
-    rpc: 'GetAuthorizedAccountIPs',
-    summary: 'List allowed and forbidden addresses',
-    tag,
-    input: strict({
-      authorizedIp: maybe(AddressOrNetwork('Only this entry.')),
-      containsIp: maybe(text('Only networks that this IPv4 address belongs to.', address)),
-      allowed: maybe(flag('Only allowed addresses, or only forbidden ones.')),
-      description: maybe(text('Only entries with this note.', { minLength: 1, maxLength: 255, examples: ['Office network'] })),
-      ...paging
-    }),
-    reply: page(ref(AuthorizedIp))
-  }),
+  listAuthorizedIps,
   checkAuthorizedIp: endpoint({
     http: 'GET /authorized-ips/check',
     rpc: 'CheckAuthorizedAccountIP',
@@ -64,7 +66,7 @@ export default {
       allowed: maybe(flag('Removes from the allowed (true) or the forbidden (false) ones only; from both when left out.'))
     }),
     exactlyOne: ['authorizedIp', 'containsIp'],
-    all: { authorizedIp: 'listAuthorizedIps' },
+    all: { authorizedIp: listAuthorizedIps },
     reply: fields(
       { removed: integer('How many entries were removed.', { minimum: 0, examples: [1] }) },
       { result: 'removed', description: 'How many entries were removed.' }

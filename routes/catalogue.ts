@@ -1,5 +1,5 @@
 import { compileAll, type Operation } from '../src/api/operation.ts'
-import { sections } from './index.ts'
+import { catalogue } from './index.ts'
 
 /** Every endpoint, ready for requests: made once, shared by the service, its document and the sandbox. Throws on a contradictory declaration. */
-export const operations: readonly Operation[] = compileAll(sections)
+export const operations: readonly Operation[] = compileAll(Object.values(catalogue))

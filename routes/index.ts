@@ -1,4 +1,3 @@
-import type { Endpoint } from '../src/api/endpoint.ts'
 import account from './account.ts'
 import adminRoles from './admin-roles.ts'
 import adminUsers from './admin-users.ts'
@@ -28,7 +27,7 @@ import users from './users.ts'
 import whatsappNumbers from './whatsapp-numbers.ts'
 
 /** The catalogue: every section of the service, in the order of the document. */
-export const sections: readonly Record<string, Endpoint>[] = [
+export const catalogue = {
   account,
   applications,
   users,
@@ -56,7 +55,7 @@ export const sections: readonly Record<string, Endpoint>[] = [
   roles,
   adminUsers,
   adminRoles
-]
+}
 
 /** What each tag of the document is about. */
 export const tags = [

@@ -13,6 +13,7 @@ import {
 import { seeded } from '../schemas/seeded.ts'
 import { endpoint } from '../src/api/endpoint.ts'
 import { created, done, first, page, value } from '../src/api/replies.ts'
+import users from './users.ts'
 
 const tag = 'Queues'
 const applicationId = idOrName('The application', 'support')
@@ -36,7 +37,24 @@ const members = {
   acdQueueId: idsOrNames('The queues', seeded.queue.name, { example: seeded.queue.id }),
   userId: idsOrNames('The users', seeded.user.name, { example: seeded.user.id })
 }
-const everyone = { userId: 'listUsers', acdQueueId: 'listQueues' }
+const listQueues = endpoint({
+  http: 'GET /queues',
+  rpc: 'GetQueues',
+  summary: 'List queues',
+  tag,
+  input: strict({
+    applicationId: maybe(id('Only queues of this application.')),
+    acdQueueId: maybe(id('Only the queue with this id.')),
+    acdQueueName: maybe(name('Only queues whose name holds this text.', { maxLength: 99, examples: ['supp'] })),
+    skillId: maybe(id('Only queues that ask for this skill.')),
+    excludedSkillId: maybe(id('Only queues that do not ask for this skill.')),
+    ...shown,
+    ...paging
+  }),
+  reply: page(ref(Queue))
+})
+
+const everyone = { userId: users.listUsers, acdQueueId: listQueues }
 
 export default {
   createQueue: endpoint({
@@ -47,22 +65,7 @@ export default {
     input: strict({ applicationId, acdQueueName: QueueName, ...settings }),
     reply: created({ acdQueueId: id('The id of the new queue.') }, '/queues/:acdQueueId')
   }),
-  listQueues: endpoint({
-    http: 'GET /queues',
-    rpc: 'GetQueues',
-    summary: 'List queues',
-    tag,
-    input: strict({
-      applicationId: maybe(id('Only queues of this application.')),
-      acdQueueId: maybe(id('Only the queue with this id.')),
-      acdQueueName: maybe(name('Only queues whose name holds this text.', { maxLength: 99, examples: ['supp'] })),
-      skillId: maybe(id('Only queues that ask for this skill.')),
-      excludedSkillId: maybe(id('Only queues that do not ask for this skill.')),
-      ...shown,
-      ...paging
-    }),
-    reply: page(ref(Queue))
-  }),
+  listQueues,
   getQueue: endpoint({
     http: 'GET /queues/:acdQueueId',
     rpc: 'GetQueues',

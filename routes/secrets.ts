@@ -8,6 +8,20 @@ const tag = 'Secrets'
 const applicationId = idOrName('The application', 'support')
 const secretId = idOrName('The secret', seeded.secret.name, seeded.secret.id)
 
+const listSecrets = endpoint({
+  http: 'GET /applications/:applicationId/secrets',
+  rpc: 'GetSecrets',
+  summary: 'List the secrets of an application',
+  description: 'Names and notes only: a value is answered with its own secret.',
+  tag,
+  input: strict({
+    applicationId,
+    secretNamePart: maybe(text('Only secrets whose name holds this text.', { minLength: 1, maxLength: 64, examples: ['CRM'] })),
+    ...paging
+  }),
+  reply: page(ref(Secret))
+})
+
 export default {
   createSecret: endpoint({
     http: 'POST /applications/:applicationId/secrets',
@@ -18,19 +32,7 @@ export default {
     example: { secretName: 'PAYMENT_TOKEN', description: 'Token of the payment service' },
     reply: created({ secretId: id('The id of the new secret.') }, '/applications/:applicationId/secrets/:secretId', { within: true })
   }),
-  listSecrets: endpoint({
-    http: 'GET /applications/:applicationId/secrets',
-    rpc: 'GetSecrets',
-    summary: 'List the secrets of an application',
-    description: 'Names and notes only: a value is answered with its own secret.',
-    tag,
-    input: strict({
-      applicationId,
-      secretNamePart: maybe(text('Only secrets whose name holds this text.', { minLength: 1, maxLength: 64, examples: ['CRM'] })),
-      ...paging
-    }),
-    reply: page(ref(Secret))
-  }),
+  listSecrets,
   getSecret: endpoint({
     http: 'GET /applications/:applicationId/secrets/:secretId',
     rpc: 'GetSecretValue',
@@ -70,7 +72,7 @@ export default {
     summary: 'Delete several secrets',
     tag,
     input: strict({ applicationId, secretId: idsOrNames('The secrets', seeded.secret.name, { example: seeded.secret.id }) }),
-    all: { secretId: 'listSecrets' },
+    all: { secretId: listSecrets },
     example: { secretId: [402] },
     reply: done
   })

@@ -3,6 +3,8 @@ import { seeded } from '../schemas/seeded.ts'
 import { Skill, SkillName } from '../schemas/skill.ts'
 import { endpoint } from '../src/api/endpoint.ts'
 import { created, done, first, page } from '../src/api/replies.ts'
+import queues from './queues.ts'
+import users from './users.ts'
 
 const tag = 'Skills'
 const skillId = idOrName('The skill', seeded.skill.name, seeded.skill.id)
@@ -15,10 +17,24 @@ const bindings = {
   acdQueueId: maybe(idsOrNames('The queues', seeded.queue.name, { example: seeded.queue.id })),
   applicationId: inApplication
 }
-const everything = { skillId: 'listSkills', userId: 'listUsers', acdQueueId: 'listQueues' }
 
 /** Users are found by name within an application. */
 const byUserName = { '~userId': 'applicationId' } as const
+
+const listSkills = endpoint({
+  http: 'GET /skills',
+  rpc: 'GetSkills',
+  summary: 'List skills',
+  tag,
+  input: strict({
+    skillId: maybe(id('Only the skill with this id.')),
+    skillName: maybe(name('Only skills whose name holds this text.', { maxLength: 511, examples: ['bill'] })),
+    ...paging
+  }),
+  reply: page(ref(Skill))
+})
+
+const everything = { skillId: listSkills, userId: users.listUsers, acdQueueId: queues.listQueues }
 
 export default {
   createSkill: endpoint({
@@ -30,18 +46,7 @@ export default {
     example: { skillName: 'refunds' },
     reply: created({ skillId: id('The id of the new skill.') }, '/skills/:skillId')
   }),
-  listSkills: endpoint({
-    http: 'GET /skills',
-    rpc: 'GetSkills',
-    summary: 'List skills',
-    tag,
-    input: strict({
-      skillId: maybe(id('Only the skill with this id.')),
-      skillName: maybe(name('Only skills whose name holds this text.', { maxLength: 511, examples: ['bill'] })),
-      ...paging
-    }),
-    reply: page(ref(Skill))
-  }),
+  listSkills,
   getSkill: endpoint({
     http: 'GET /skills/:skillId',
     rpc: 'GetSkills',

@@ -55,6 +55,7 @@ import {
 } from '../schemas/smart-queue.ts'
 import { endpoint } from '../src/api/endpoint.ts'
 import { created, done, first, list as listed, page } from '../src/api/replies.ts'
+import users from './users.ts'
 
 const tag = 'Smart queues'
 const applicationId = idOrName('The application', 'support')
@@ -113,6 +114,41 @@ export const measured = (span: string, interval: string) => ({
 const inUtc = { timezone: 'Etc/GMT' }
 const metricsInUtc = listed(ref(SmartQueueMetric), { beside: { timezone: TimezoneOfResponse } })
 
+const listSmartQueues = endpoint({
+  http: 'GET /applications/:applicationId/smart-queues',
+  rpc: 'SQ_GetQueues',
+  summary: 'List the smart queues of an application',
+  tag,
+  input: strict({
+    applicationId,
+    sqQueueId: maybe(idsOrNames('Only these smart queues', 'billing', { example: 401 })),
+    sqQueueNameTemplate: maybe(text('Only smart queues whose name holds this text.', { minLength: 1, maxLength: 100, examples: ['bill'] })),
+    userId: maybe(idOrName('Only smart queues that this user serves', seeded.user.name, seeded.user.id)),
+    excludedUserId: maybe(idOrName('Only smart queues that this user does not serve', 'linus', 1003)),
+    withAgentcount,
+    ...paging
+  }),
+  reply: page(ref(SmartQueue))
+})
+
+const listSmartQueueSkills = endpoint({
+  http: 'GET /applications/:applicationId/smart-queue-skills',
+  rpc: 'SQ_GetSkills',
+  summary: "List the skills of an application's agents",
+  tag,
+  input: strict({
+    applicationId,
+    sqSkillId: maybe(idsOrNames('Only these skills', seeded.smartQueueSkill.name, { example: seeded.smartQueueSkill.id })),
+    sqSkillNameTemplate: maybe(
+      text('Only skills whose name holds this text, in capitals or not.', { minLength: 1, maxLength: 512, examples: ['bill'] })
+    ),
+    userId: maybe(idsOrNames('Only skills of these users', seeded.user.name, { example: seeded.user.id })),
+    excludedUserId: maybe(idOrName('Only skills that this user does not have', 'linus', 1003)),
+    ...paging
+  }),
+  reply: page(ref(SmartQueueSkill))
+})
+
 export default {
   createSmartQueue: endpoint({
     http: 'POST /applications/:applicationId/smart-queues',
@@ -130,24 +166,7 @@ export default {
       within: true
     })
   }),
-  listSmartQueues: endpoint({
-    http: 'GET /applications/:applicationId/smart-queues',
-    rpc: 'SQ_GetQueues',
-    summary: 'List the smart queues of an application',
-    tag,
-    input: strict({
-      applicationId,
-      sqQueueId: maybe(idsOrNames('Only these smart queues', 'billing', { example: 401 })),
-      sqQueueNameTemplate: maybe(
-        text('Only smart queues whose name holds this text.', { minLength: 1, maxLength: 100, examples: ['bill'] })
-      ),
-      userId: maybe(idOrName('Only smart queues that this user serves', seeded.user.name, seeded.user.id)),
-      excludedUserId: maybe(idOrName('Only smart queues that this user does not serve', 'linus', 1003)),
-      withAgentcount,
-      ...paging
-    }),
-    reply: page(ref(SmartQueue))
-  }),
+  listSmartQueues,
   getSmartQueue: endpoint({
     http: 'GET /applications/:applicationId/smart-queues/:sqQueueId',
     rpc: 'SQ_GetQueues',
@@ -188,7 +207,7 @@ export default {
     summary: 'Delete several smart queues',
     tag,
     input: strict({ applicationId, sqQueueId: someQueues }),
-    all: { sqQueueId: 'listSmartQueues' },
+    all: { sqQueueId: listSmartQueues },
     example: { sqQueueId: [402] },
     reply: done
   }),
@@ -215,7 +234,7 @@ export default {
     description: 'Every named agent is bound to every named smart queue.',
     tag,
     input: strict({ applicationId, sqQueueId: someQueues, userId: someAgents, bindMode: maybe(AgentBindMode) }),
-    all: { userId: 'listUsers', sqQueueId: 'listSmartQueues' },
+    all: { userId: users.listUsers, sqQueueId: listSmartQueues },
     reply: done
   }),
   unbindSmartQueueAgents: endpoint({
@@ -225,7 +244,7 @@ export default {
     description: 'Every named agent is unbound from every named smart queue.',
     tag,
     input: strict({ applicationId, sqQueueId: someQueues, userId: someAgents }),
-    all: { userId: 'listUsers', sqQueueId: 'listSmartQueues' },
+    all: { userId: users.listUsers, sqQueueId: listSmartQueues },
     example: { sqQueueId: [402], userId: [1003] },
     reply: done
   }),
@@ -250,23 +269,7 @@ export default {
       within: true
     })
   }),
-  listSmartQueueSkills: endpoint({
-    http: 'GET /applications/:applicationId/smart-queue-skills',
-    rpc: 'SQ_GetSkills',
-    summary: "List the skills of an application's agents",
-    tag,
-    input: strict({
-      applicationId,
-      sqSkillId: maybe(idsOrNames('Only these skills', seeded.smartQueueSkill.name, { example: seeded.smartQueueSkill.id })),
-      sqSkillNameTemplate: maybe(
-        text('Only skills whose name holds this text, in capitals or not.', { minLength: 1, maxLength: 512, examples: ['bill'] })
-      ),
-      userId: maybe(idsOrNames('Only skills of these users', seeded.user.name, { example: seeded.user.id })),
-      excludedUserId: maybe(idOrName('Only skills that this user does not have', 'linus', 1003)),
-      ...paging
-    }),
-    reply: page(ref(SmartQueueSkill))
-  }),
+  listSmartQueueSkills,
   getSmartQueueSkill: endpoint({
     http: 'GET /applications/:applicationId/smart-queue-skills/:sqSkillId',
     rpc: 'SQ_GetSkills',
@@ -302,7 +305,7 @@ export default {
     description: 'The skills are taken from all agents who have them.',
     tag,
     input: strict({ applicationId, sqSkillId: someSkills }),
-    all: { sqSkillId: 'listSmartQueueSkills' },
+    all: { sqSkillId: listSmartQueueSkills },
     example: { sqSkillId: [502] },
     reply: done
   }),
@@ -350,7 +353,7 @@ export default {
     description: unchanged,
     tag,
     input: strict({ applicationId, userId: inQuery(someAgents), ...agentSettings }),
-    all: { userId: 'listUsers' },
+    all: { userId: users.listUsers },
     example: { handleCalls: true },
     reply: done
   }),
@@ -369,7 +372,7 @@ export default {
     description: 'Every named agent is given every named skill.',
     tag,
     input: strict({ applicationId, userId: someAgents, sqSkills: SkillsToBind, bindMode: maybe(SkillBindMode) }),
-    all: { userId: 'listUsers' },
+    all: { userId: users.listUsers },
     reply: done
   }),
   unbindSmartQueueAgentSkill: endpoint({
@@ -387,7 +390,7 @@ export default {
     description: 'Every named skill is taken from every named agent.',
     tag,
     input: strict({ applicationId, userId: someAgents, sqSkillId: someSkills }),
-    all: { userId: 'listUsers', sqSkillId: 'listSmartQueueSkills' },
+    all: { userId: users.listUsers, sqSkillId: listSmartQueueSkills },
     example: { userId: [1003], sqSkillId: [502] },
     reply: done
   }),

@@ -26,6 +26,30 @@ const shown = {
   returnLiveBalance: maybe(flag('Whether `liveBalance` is answered.'))
 }
 
+const listUsers = endpoint({
+  http: 'GET /applications/:applicationId/users',
+  rpc: 'GetUsers',
+  summary: 'List the users of an application',
+  description: byPart,
+  tag,
+  input: strict({
+    applicationId,
+    userId: maybe(id('Only the user with this id.')),
+    userName: maybe(text('Only users whose login holds this text.', { minLength: 1, maxLength: 50, examples: ['ad'] })),
+    userDisplayName: maybe(text('Only users whose display name holds this text.', { minLength: 1, maxLength: 255, examples: ['Ada'] })),
+    userActive: maybe(flag('Only active users, or only inactive ones.')),
+    acdStatus: maybe(list(AcdStatus, 'Only users with one of these operator statuses.', { examples: [['READY', 'ONLINE']] })),
+    acdQueueId: maybe(id('Only users who serve this queue.')),
+    excludedAcdQueueId: maybe(id('Only users who do not serve this queue.')),
+    skillId: maybe(id('Only users with this skill.')),
+    excludedSkillId: maybe(id('Only users without this skill.')),
+    ...shown,
+    orderBy: maybe(oneOf(['user_id', 'user_name', 'user_display_name'], 'What the list is sorted by.')),
+    ...paging
+  }),
+  reply: page(ref(User))
+})
+
 export default {
   createUser: endpoint({
     http: 'POST /applications/:applicationId/users',
@@ -45,29 +69,7 @@ export default {
     example: { userName: 'katherine', userDisplayName: 'Katherine Johnson' },
     reply: created({ userId: id('The id of the new user.') }, '/applications/:applicationId/users/:userId')
   }),
-  listUsers: endpoint({
-    http: 'GET /applications/:applicationId/users',
-    rpc: 'GetUsers',
-    summary: 'List the users of an application',
-    description: byPart,
-    tag,
-    input: strict({
-      applicationId,
-      userId: maybe(id('Only the user with this id.')),
-      userName: maybe(text('Only users whose login holds this text.', { minLength: 1, maxLength: 50, examples: ['ad'] })),
-      userDisplayName: maybe(text('Only users whose display name holds this text.', { minLength: 1, maxLength: 255, examples: ['Ada'] })),
-      userActive: maybe(flag('Only active users, or only inactive ones.')),
-      acdStatus: maybe(list(AcdStatus, 'Only users with one of these operator statuses.', { examples: [['READY', 'ONLINE']] })),
-      acdQueueId: maybe(id('Only users who serve this queue.')),
-      excludedAcdQueueId: maybe(id('Only users who do not serve this queue.')),
-      skillId: maybe(id('Only users with this skill.')),
-      excludedSkillId: maybe(id('Only users without this skill.')),
-      ...shown,
-      orderBy: maybe(oneOf(['user_id', 'user_name', 'user_display_name'], 'What the list is sorted by.')),
-      ...paging
-    }),
-    reply: page(ref(User))
-  }),
+  listUsers,
   getUser: endpoint({
     http: 'GET /applications/:applicationId/users/:userId',
     rpc: 'GetUsers',
@@ -112,7 +114,7 @@ export default {
     summary: 'Delete several users',
     tag,
     input: strict({ applicationId, userId: idsOrNames('The users', seeded.user.name, { example: seeded.user.id }) }),
-    all: { userId: 'listUsers' },
+    all: { userId: listUsers },
     example: { userId: [1002] },
     reply: done
   })

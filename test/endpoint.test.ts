@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import t from 'tap'
 import { id, idOrName, maybe, ref, strict, text } from '../schemas/common.ts'
 import { Skill } from '../schemas/skill.ts'
-import type { Endpoint } from '../src/api/endpoint.ts'
+import { type Endpoint, endpoint } from '../src/api/endpoint.ts'
 import { compile, compileAll } from '../src/api/operation.ts'
 import { done, first, page } from '../src/api/replies.ts'
 
@@ -17,13 +17,15 @@ const good: Endpoint = {
   reply: first(ref(Skill), 'skillId')
 }
 
+const listSkills = endpoint({ ...good, http: 'GET /skills', input: strict({}), reply: page(ref(Skill)) })
+
 t.test('contradictions', async t => {
   const wrong: [RegExp, Partial<Endpoint>][] = [
     [/endpoint x \(GET \/skills\/:skillId\): the upstream has no method GetSkils/, { rpc: 'GetSkils' as Endpoint['rpc'] }],
     [/the path names skillId, which is not a field of the input/, { input: strict({ id: id('x') }) }],
     [/name: the upstream has no form for/, { input: strict({ skillId: id('x'), name: Type.Null() }) }],
     [/rename names nothing/, { rename: { nothing: 'x' } }],
-    [/`all` names userId, which is not a field/, { all: { userId: 'listUsers' } }],
+    [/`all` names userId, which is not a field/, { all: { userId: listSkills } }],
     [/exactlyOne names userId, which is not a field/, { exactlyOne: ['userId', 'skillId'] }],
     [/two fields are sent as skill_name/, { input: strict({ skillId: idOrName('x', 'y'), skillName: text('x') }) }],
     [
@@ -50,9 +52,9 @@ t.test('two of one name or address', async t => {
     rpc: 'DelSkill',
     input: strict({ skillId: maybe(id('x')) }),
     reply: done,
-    all: { skillId: 'listSkills' }
+    all: { skillId: listSkills }
   }
-  t.throws(() => compileAll([{ deleteSkills: deletes }]), { message: /`all` counts with listSkills, which is not declared/ })
+  t.throws(() => compileAll([{ deleteSkills: deletes }]), { message: /`all` counts with GET \/skills, which is not declared/ })
 })
 
 t.test('what follows from a declaration', async t => {

@@ -66,9 +66,10 @@ export function compileAll(sections: readonly Readonly<Record<string, Endpoint>>
     if (seen.has(address)) throw new Error(`${endpoint.http} is declared twice: ${seen.get(address)} and ${id}`)
     seen.set(id, endpoint.http).set(address, id)
   }
+  const declared = new Set<Endpoint>(operations.map(({ endpoint }) => endpoint))
   for (const { id, endpoint } of operations)
     for (const counter of Object.values(endpoint.all ?? {}))
-      if (!seen.has(counter)) throw new Error(`endpoint ${id}: \`all\` counts with ${counter}, which is not declared`)
+      if (!declared.has(counter)) throw new Error(`endpoint ${id}: \`all\` counts with ${counter.http}, which is not declared`)
   return operations
 }
 

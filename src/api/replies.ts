@@ -228,7 +228,7 @@ export function outcome(item: TObject): Reply<undefined> {
     read(upstream) {
       const [only] = itemsOf(upstream).items
       rejectFailure(only?.result, only?.errorMsg)
-      return {}
+      return { body: undefined }
     }
   }
 }
@@ -285,7 +285,7 @@ export function report<Report extends { completed?: string; created?: string }>(
     headers: { 'Retry-After': 'While the report is not complete: after how many seconds to look again.' },
     read(response, context) {
       const { body } = reply.read(response, context)
-      return body?.completed === undefined ? { body, headers: { 'retry-after': String(pollSeconds(body?.created)) } } : { body }
+      return body.completed === undefined ? { body, headers: { 'retry-after': String(pollSeconds(body.created)) } } : { body }
     }
   }
 }
@@ -313,7 +313,7 @@ export function file(
       'Content-Encoding': '`gzip` where the file comes compressed.'
     },
     response: objectOf({}),
-    read: () => ({})
+    read: () => ({ body: undefined })
   }
 }
 
@@ -328,6 +328,6 @@ export const done: Reply<undefined> = {
   },
   read({ result, msg, errorMsg }) {
     rejectFailure(result, errorMsg ?? msg)
-    return {}
+    return { body: undefined }
   }
 }

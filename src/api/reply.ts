@@ -45,7 +45,8 @@ export interface ReplyContext {
 }
 
 export interface RestResponse<Body = unknown> {
-  body?: Body
+  /** Undefined for replies without a body. */
+  body: Body
   headers?: Record<string, string>
 }
 

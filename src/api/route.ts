@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { Problem } from '../problems/problem.ts'
 import { attachment } from '../voximplant/download.ts'
 import { type LongList, Rows, streamOf } from '../voximplant/rows.ts'
+import { type Call, createCalls, type SendOperation } from './call.ts'
 import { createFinders, findItem, hasNextPage, isNotFound, itemField, namedFields, notFoundIn, resolveNames } from './find-by-name.ts'
 import type { Operation } from './operation.ts'
 import { expandPath, type ReplyContext, type RestResponse, type UpstreamResponse } from './reply.ts'
@@ -25,13 +26,10 @@ export function readReply(
   }
 }
 
-/** Runs upstream calls for one request, with its tenant's credentials: `request.voximplant`. */
-export type Call = (operation: Operation, input: Record<string, unknown>, form?: string) => Promise<UpstreamResponse>
-
 /** What the routes of a catalogue share. */
 export interface RouteContext {
-  /** Other operations, by id: they count what `all` selects. */
-  byId: ReadonlyMap<string, Operation>
+  /** Typed calls of the catalogue: they count what `all` selects. */
+  callWith: (send: SendOperation) => Call
   finders: ReadonlyMap<string, Operation>
   /** The path the service is mounted under. */
   base: string
@@ -41,14 +39,14 @@ export interface RouteContext {
 
 /** What the routes of these operations share. */
 export const routeContext = (operations: readonly Operation[], { base = '', lookupTimeout = 30_000 } = {}): RouteContext => ({
-  byId: new Map(operations.map(operation => [operation.id, operation])),
+  callWith: createCalls(operations),
   finders: createFinders(operations),
   base,
   lookupTimeout
 })
 
 /** One declaration as plain Fastify route options. */
-export function toRoute(operation: Operation, { byId, finders, base, lookupTimeout }: RouteContext): RouteOptions {
+export function toRoute(operation: Operation, { callWith, finders, base, lookupTimeout }: RouteContext): RouteOptions {
   const { endpoint, method, url, schema } = operation
   if (operation.upload) throw new Error(`${operation.id} takes a file: plugins/uploads.ts makes its route`)
   const { status, kind, file } = endpoint.reply
@@ -69,7 +67,7 @@ export function toRoute(operation: Operation, { byId, finders, base, lookupTimeo
       input = await resolveNames(operation, names, request, input, { finders, end })
     try {
       if (searches && named && isNamed(input)) return await findItem(operation, request, input, end)
-      const answer = everything ? await callForAll(operation, request, input, byId, end) : await request.voximplant(operation, input)
+      const answer = everything ? await callForAll(operation, request, input, callWith, end) : await request.voximplant(operation, input)
       const hasNext = pages && answer.totalCount === undefined && (await hasNextPage(operation, request, input, answer))
       const { body, headers } = readReply(operation, answer, { input, url: request.url, base, hasNext })
       if (operation.withhold && !request.tenant.scopes.includes('secrets')) operation.withhold(body)

@@ -54,7 +54,7 @@ export interface Scope {
 interface Scoped {
   id: string
   scopes: readonly string[]
-  endpoint: { tag: string; all?: Record<string, string> }
+  endpoint: { tag: string; all?: object }
   withhold?: unknown
 }
 

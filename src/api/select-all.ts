@@ -2,6 +2,8 @@ import { type TProperties, Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { integer, maybe, oneOf } from '../../schemas/common.ts'
 import { Problem, type Violation } from '../problems/problem.ts'
+import type { Call, SendOperation } from './call.ts'
+import type { ListEndpoint } from './endpoint.ts'
 import type { Operation } from './operation.ts'
 import type { UpstreamResponse } from './reply.ts'
 import { invalid } from './validation.ts'
@@ -74,18 +76,19 @@ export async function callForAll(
   operation: Operation,
   request: FastifyRequest,
   input: Record<string, unknown>,
-  byId: ReadonlyMap<string, Operation>,
+  callWith: (send: SendOperation) => Call,
   end: number
 ): Promise<UpstreamResponse> {
   if (!request.tenant.scopes.includes('bulk'))
     throw new Problem('scope-missing', 'This API key lacks the scope `bulk`, which calls with `all` need.')
   const { all, expectedCount, ...rest } = input
-  const field = all === true ? Object.keys(operation.endpoint.all!)[0]! : (all as string)
-  const counter = byId.get(operation.endpoint.all![field]!)!
+  const selectors = Object.entries(operation.endpoint.all ?? {})
+  const [field, counter] = selectors.find(([name]) => all === true || all === name) ?? []
+  if (field === undefined || counter === undefined) throw new Error(`${operation.id} cannot select everything`)
   const filters = Object.fromEntries(
-    Object.entries(rest).filter(([name]) => counter.endpoint.input.properties[name] && !operation.endpoint.all?.[name])
+    Object.entries(rest).filter(([name]) => counter.input.properties[name] && !operation.endpoint.all?.[name])
   )
-  const missing = (counter.endpoint.input.required ?? []).filter(name => filters[name] === undefined)
+  const missing = (counter.input.required ?? []).filter(name => filters[name] === undefined)
   if (missing.length > 0)
     throw invalid(
       missing.map(name => ({
@@ -94,7 +97,13 @@ export async function callForAll(
         detail: 'is required with `all`, to count what is selected'
       }))
     )
-  const count = await countUpTo(expectedCount as number, counter, request, filters, end)
+  const count = await countUpTo(
+    Number(expectedCount),
+    counter,
+    callWith((read, fields) => request.voximplant(read, fields)),
+    filters,
+    end
+  )
   if (count !== expectedCount)
     throw new Problem(
       'count-differs',
@@ -110,20 +119,19 @@ export async function callForAll(
  */
 async function countUpTo(
   max: number,
-  counter: Operation,
-  request: FastifyRequest,
+  counter: ListEndpoint,
+  call: Call,
   filters: Record<string, unknown>,
   end: number
 ): Promise<number | undefined> {
-  const pages = counter.endpoint.input.properties.limit !== undefined
+  const pages = counter.input.properties.limit !== undefined
   const limit = 1000
   for (let offset = 0; ; offset += limit) {
     if (performance.now() >= end)
       throw new Problem('upstream-timeout', 'What `all` selects could not be counted in time: nothing was changed.')
-    const { result, totalCount } = await request.voximplant(counter, pages ? { ...filters, limit, offset } : filters)
-    if (totalCount !== undefined) return totalCount
-    const rows = (result as unknown[] | undefined)?.length ?? 0
-    if (!pages || rows < limit) return offset + rows
-    if (offset + rows > max) return undefined
+    const { items, total } = await call(counter, pages ? { ...filters, limit, offset } : filters)
+    if (total !== undefined) return total
+    if (!pages || items.length < limit) return offset + items.length
+    if (offset + items.length > max) return undefined
   }
 }

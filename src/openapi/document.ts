@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import docs from '../../plugins/docs.ts'
 import { adminRoutes, adminTag } from '../../routes/admin.ts'
-import { sections, tags } from '../../routes/index.ts'
+import { catalogue, tags } from '../../routes/index.ts'
 import { adminNouns, nouns } from '../../schemas/index.ts'
 import { compileAll } from '../api/operation.ts'
 import { version } from '../telemetry/version.ts'
@@ -13,7 +13,7 @@ export async function documentText(): Promise<string> {
   app.setSerializerCompiler(() => JSON.stringify)
   for (const noun of new Set([...nouns, ...adminNouns])) app.addSchema(noun)
   await app.register(docs, { base: '', version, tags: [...tags, adminTag] })
-  for (const { method, url, schema } of compileAll(sections)) app.route({ method, url, schema, handler: () => {} })
+  for (const { method, url, schema } of compileAll(Object.values(catalogue))) app.route({ method, url, schema, handler: () => {} })
   for (const route of adminRoutes(undefined)) app.route(route)
   await app.ready()
   return `${JSON.stringify(app.swagger(), null, 2)}\n`
