@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { maxId } from '../schemas/common.ts'
-import { holds } from '../src/api/scopes.ts'
+import { grants } from '../src/api/scopes.ts'
 import { invalid } from '../src/api/validation.ts'
 import { Problem } from '../src/problems/problem.ts'
 import { bearerToken } from '../src/tenants/api-keys.ts'
@@ -26,7 +26,7 @@ function check(request: FastifyRequest, caller: Caller | undefined): number | un
   if (caller.networks.some(networks => !networks(request.callerAddress)))
     throw new Problem('address-not-allowed', `This API key does not work from ${request.callerAddress}.`)
   for (const scope of request.routeOptions.config.operation?.scopes ?? []) {
-    if (!holds(caller.scopes, scope))
+    if (!grants(caller.scopes, scope))
       throw new Problem('scope-missing', `This API key lacks the scope \`${scope}\`.`, {
         headers: { 'www-authenticate': `Bearer realm="voxgate", error="insufficient_scope", scope="${scope}"` }
       })

@@ -76,11 +76,11 @@ export default {
     }),
     reply: {
       ...a2pOutcomes,
-      read(answer, context) {
-        const [sent, failed] = [answer.result, answer.failed] as (unknown[] | undefined)[]
-        if (!sent?.length && !failed?.length)
+      read(response, context) {
+        const isEmpty = (outcomes: unknown) => !Array.isArray(outcomes) || outcomes.length === 0
+        if (isEmpty(response.result) && isEmpty(response.failed))
           throw new Problem('upstream-answer-invalid', 'The upstream did not return what became of the messages.')
-        return a2pOutcomes.read(answer, context)
+        return a2pOutcomes.read(response, context)
       }
     }
   }),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer, request as httpRequest } from 'node:http'
 import { createConnection } from 'node:net'
 import t, { type Test } from 'tap'
-import { holds } from '../src/api/scopes.ts'
+import { grants } from '../src/api/scopes.ts'
 import { operations } from '../src/app.ts'
 import { createKey } from '../src/tenants/api-keys.ts'
 import { compileNetworks, isNetwork } from '../src/tenants/networks.ts'
@@ -184,12 +184,12 @@ t.test('networks', async t => {
 t.test('scopes', async t => {
   for (const { id, scopes, method, traits } of operations) {
     const [first, ...special] = scopes
-    t.ok(holds([first!], first!))
+    t.ok(grants([first!], first!))
     t.ok(
-      holds(['*'], first!) && !special.some(scope => holds(['*', '*:read'], scope)),
+      grants(['*'], first!) && !special.some(scope => grants(['*', '*:read'], scope)),
       `${id}: \`*\` holds ${first}, and nothing that stands apart`
     )
-    t.equal(holds(['*:read'], first!), traits.safe === true, `${id} (${method})`)
+    t.equal(grants(['*:read'], first!), traits.safe === true, `${id} (${method})`)
   }
 })
 

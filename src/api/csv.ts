@@ -101,7 +101,7 @@ export function writeCsv(
   const faultOf = (text: string): string | undefined => {
     if (!text.isWellFormed()) return 'holds half of a surrogate pair, which is not a character'
     if (last === undefined) return undefined
-    for (const character of text) if (character.codePointAt(0)! > last) return `holds ${character}, which ${encoding} does not have`
+    for (const character of text) if ((character.codePointAt(0) ?? 0) > last) return `holds ${character}, which ${encoding} does not have`
     return undefined
   }
   const check = (text: string, row: number, column: string): void => {
@@ -109,7 +109,7 @@ export function writeCsv(
     if (fault) wrong.push(inBody(`${pointer}/${row}/${segment(column)}`, fault))
   }
   const columns = columnsOf(rows, pointer)
-  const marked = new RegExp(`[${[delimiter, quote, sign].map(mark => `\\u{${mark.codePointAt(0)!.toString(16)}}`).join('')}\\r\\n]`, 'u')
+  const marked = new RegExp(`[${[delimiter, quote, sign].map(mark => `\\u{${mark.codePointAt(0)?.toString(16)}}`).join('')}\\r\\n]`, 'u')
   const field = (text: string): string => {
     // A line with nothing on it would be none.
     const bare = text === '' ? columns.size > 1 : text.trim() === text && !marked.test(text)
@@ -130,7 +130,8 @@ export function writeCsv(
         )
       const text = plain(cell)
       if (typeof cell === 'string') check(text, i, column)
-      cells[places.get(column)!] = field(text)
+      const place = places.get(column)
+      if (place !== undefined) cells[place] = field(text)
     }
     lines.push(cells.join(delimiter))
   }

@@ -1,21 +1,22 @@
-import type { TSchema } from '@sinclair/typebox'
 import type { MethodTraits } from '../voximplant/methods.ts'
-import { marked } from '../voximplant/wire/marks.ts'
+import { marked, targetOf } from '../voximplant/wire/marks.ts'
 import type { Reply } from './reply.ts'
 
 /** What keys may do. Scopes follow from the declarations: the section's name and whether a method changes anything, and what it is apart from that. */
 
-/** Scopes that stand apart: no other scope holds them, `*` included. */
-export const apart = {
+/** Scopes that no other scope grants, `*` included. */
+export const standaloneScopes = {
   bulk: 'Calls with `all`, which select everything at once.',
   spend: "Calls that cost the tenant's money.",
   secrets: 'Calls whose answers hold secrets, and the addresses of recordings, transcriptions and logs in other answers.',
   privileged: 'Calls that change who may act in the account past Voxgate: users and roles of the control panel, authorized addresses.'
 } as const
 
-/** Scopes that hold others. */
+const isStandalone = (scope: string): scope is keyof typeof standaloneScopes => scope in standaloneScopes
+
+/** Scopes that grant others. */
 const wildcards = {
-  '*': `Every call, but for those that need one of ${Object.keys(apart)
+  '*': `Every call, but for those that need one of ${Object.keys(standaloneScopes)
     .map(scope => `\`${scope}\``)
     .join(', ')} too.`,
   '*:read': 'Every call that only reads, with the same exceptions.'
@@ -27,16 +28,16 @@ const kebab = (words: string): string => words.toLowerCase().replace(/[^a-z0-9]+
 export function scopesOf(tag: string, traits: MethodTraits, reply: Reply): string[] {
   // A method whose secret never leaves the service needs no scope for it.
   const result = reply.response.properties.result
-  const hidden = result && marked((marked(result, 'target') as TSchema | undefined) ?? result, 'hidden')
-  const special: (keyof typeof apart)[] = []
+  const hidden = result && marked(targetOf(result), 'hidden')
+  const special: (keyof typeof standaloneScopes)[] = []
   if (traits.costsMoney) special.push('spend')
   if (traits.returnsSecret && !hidden) special.push('secrets')
   if (traits.privileged) special.push('privileged')
   return [`${kebab(tag)}:${traits.safe ? 'read' : 'write'}`, ...special]
 }
 
-/** Whether scopes hold one that is needed: itself, or through `*`, `*:read`, or `write` where `read` is needed. */
-export function holds(scopes: readonly string[], needed: string): boolean {
+/** Whether scopes grant one that is needed: itself, or through `*`, `*:read`, or `write` where `read` is needed. */
+export function grants(scopes: readonly string[], needed: string): boolean {
   if (scopes.includes(needed)) return true
   const [section, action] = needed.split(':')
   if (action === undefined) return false
@@ -69,15 +70,15 @@ export function scopeTable(operations: readonly Scoped[]): Scope[] {
   for (const { id, scopes, endpoint, withhold } of operations) {
     for (const scope of scopes) {
       const reads = scope.endsWith(':read')
-      add(scope, apart[scope as keyof typeof apart] ?? `${endpoint.tag}: ${reads ? 'calls that only read' : 'every call'}.`, id)
+      add(scope, isStandalone(scope) ? standaloneScopes[scope] : `${endpoint.tag}: ${reads ? 'calls that only read' : 'every call'}.`, id)
     }
-    if (endpoint.all) add('bulk', apart.bulk, id)
-    if (withhold) add('secrets', apart.secrets, id)
+    if (endpoint.all) add('bulk', standaloneScopes.bulk, id)
+    if (withhold) add('secrets', standaloneScopes.secrets, id)
   }
   const named = [...needing.values()].toSorted((a, b) => (a.scope < b.scope ? -1 : 1))
   return [
     ...Object.entries(wildcards).map(([scope, description]) => ({ scope, description, operations: [] })),
-    ...named.filter(({ scope }) => !(scope in apart)),
-    ...named.filter(({ scope }) => scope in apart)
+    ...named.filter(({ scope }) => !isStandalone(scope)),
+    ...named.filter(({ scope }) => isStandalone(scope))
   ]
 }

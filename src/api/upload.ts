@@ -84,7 +84,7 @@ export function compileUpload(
     body: {
       content: {
         'multipart/form-data': { schema: strict(fields) },
-        [type]: { schema: Type.String({ description: file.description as string, examples: [declared.example] }) },
+        [type]: { schema: Type.String({ description: file.description ?? '', examples: [declared.example] }) },
         'application/json': {
           schema: strict(
             { [rows.name]: rows.schema, ...texts, ...rows.fields },

@@ -1,7 +1,7 @@
-import type { TSchema } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import type { FastifySchemaCompiler } from 'fastify'
 import { maxViolations, Problem, type Violation } from '../problems/problem.ts'
-import { compileViolations, createAjv, faultOfAny } from './violations.ts'
+import { compileViolations, createAjv, faultOfAny, isObject } from './violations.ts'
 
 /**
  * Validation without surprises: nothing is coerced, dropped or filled in, except that the parts of a URL, which are all text, are read as
@@ -25,10 +25,11 @@ export function compileCheck(schema: TSchema, part: Part, texts = part === 'path
   // A body that may be left out is checked as an empty object.
   const optional = part === 'body' && schema.type === 'object' && !schema.required?.length && !schema.minProperties
   return data => {
+    const fields = isObject(data) ? data : {}
     // The router takes an empty segment, as in `/applications/`, for a value.
-    if (part === 'path' && Object.values(data as object).includes(''))
+    if (part === 'path' && Object.values(fields).includes(''))
       return { error: new Problem('not-found', 'Nothing is served at this address.') }
-    const value = read ? read(data as Record<string, unknown>) : optional && (data === undefined || data === null) ? {} : data
+    const value = read ? read(fields) : optional && (data === undefined || data === null) ? {} : data
     if (part === 'body' && (value === undefined || value === null))
       return { error: invalid([{ in: part, pointer: '', detail: 'is required: a JSON object' }]) }
     if (!validate(value)) return { error: invalid(violationsOf(value)) }
@@ -41,7 +42,7 @@ export function compileCheck(schema: TSchema, part: Part, texts = part === 'path
 const hasOpenPart = ({ type, anyOf, properties, items, additionalProperties }: TSchema): boolean =>
   (type === undefined && !anyOf) ||
   [...Object.values(properties ?? {}), items, additionalProperties, ...(anyOf ?? [])].some(
-    inner => typeof inner === 'object' && hasOpenPart(inner as TSchema)
+    inner => typeof inner === 'object' && hasOpenPart(inner)
   )
 
 /** Fastify's validator compiler. A body that streams is checked where it is read: `plugins/uploads.ts`. */
@@ -56,14 +57,15 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
 function compileHeaderCheck(schema: TSchema): Check {
   // Declared as people spell them, checked as Node does.
   const { required: names = [], properties, ...rest } = schema
-  const required = (names as string[]).map(name => name.toLowerCase())
-  const lower = Object.fromEntries(Object.entries(properties as object).map(([name, field]) => [name.toLowerCase(), field]))
-  const check = compileCheck({ ...rest, properties: lower } as unknown as TSchema, 'header')
+  const required: string[] = names.map((name: string) => name.toLowerCase())
+  const lower = Object.fromEntries(Object.entries<TSchema>(properties).map(([name, field]) => [name.toLowerCase(), field]))
+  const check = compileCheck(Type.Unsafe({ ...rest, properties: lower }), 'header')
   return headers => {
-    const missing = required.filter(name => (headers as Record<string, unknown>)[name] === undefined)
+    const missing = required.filter(name => !isObject(headers) || headers[name] === undefined)
     if (missing.length === 0) return check(headers)
-    const errors = missing.map(name => ({ in: 'header' as const, pointer: `/${name}`, detail: 'is required: a fresh UUID, say' }))
-    return { error: new Problem('idempotency-key-required', `header ${errors[0]!.pointer} ${errors[0]!.detail}.`, { errors }) }
+    const detail = 'is required: a fresh UUID, say'
+    const errors = missing.map(name => ({ in: 'header' as const, pointer: `/${name}`, detail }))
+    return { error: new Problem('idempotency-key-required', `header /${missing[0]} ${detail}.`, { errors }) }
   }
 }
 
@@ -84,8 +86,9 @@ type ReadText = (text: unknown) => unknown
 function textReader(schema: TSchema): ReadText | undefined {
   if (schema.contentMediaType === 'application/json') return jsonReader(schema)
   if (schema.anyOf) {
-    const readers = (schema.anyOf as TSchema[]).map(textReader)
-    if (schema.anyOf[0].type === 'array') return readers[0]
+    const choices: readonly TSchema[] = schema.anyOf
+    const readers = choices.map(textReader)
+    if (choices[0]?.type === 'array') return readers[0]
     return readers.find(reader => reader !== undefined)
   }
   switch (schema.type) {
@@ -111,7 +114,7 @@ function textReader(schema: TSchema): ReadText | undefined {
 function jsonReader({ type, items }: TSchema): ReadText {
   const parse = (text: unknown): unknown => {
     try {
-      return JSON.parse(text as string)
+      return JSON.parse(String(text))
     } catch {
       return text
     }
@@ -125,7 +128,7 @@ function jsonReader({ type, items }: TSchema): ReadText {
 }
 
 function compileTextReader(schema: TSchema): (source: Record<string, unknown>) => Record<string, unknown> {
-  const readers = Object.entries(schema.properties as Record<string, TSchema>).flatMap(([name, field]) => {
+  const readers = Object.entries<TSchema>(schema.properties).flatMap(([name, field]) => {
     const read = textReader(field)
     return read ? [{ name, read }] : []
   })

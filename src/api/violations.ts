@@ -1,4 +1,4 @@
-import type { TSchema } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
 import { maxViolations, type Violation } from '../problems/problem.ts'
@@ -67,7 +67,9 @@ const first = createAjv({ allErrors: false })
 const final = new Set(['type', 'maxItems', 'maxProperties'])
 
 const segment = (name: string): string => name.replace(/~/g, '~0').replace(/\//g, '~1')
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Whether a value is an object, and no list. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Compiles a function that finds what is wrong with a value that the schema refuses: `maxViolations` and one more at most. */
 export function compileViolations(schema: TSchema, part: Violation['in']): (value: unknown) => Violation[] {
@@ -96,7 +98,7 @@ function compileOwn(schema: TSchema, fields: readonly string[] = []): Visit {
   return (value, pointer, to) => {
     validate ??= ajv.compile(schema)
     if (validate(value)) return true
-    const errors = validate.errors!
+    const errors = validate.errors ?? []
     const choice = errors.find(({ keyword, instancePath }) => keyword === 'anyOf' && instancePath === '')
     for (const error of choice ? [choice] : errors) to.add(pointer + error.instancePath, wordsFor(error, fields))
     return !errors.some(error => error.instancePath === '' && final.has(error.keyword))
@@ -104,12 +106,11 @@ function compileOwn(schema: TSchema, fields: readonly string[] = []): Visit {
 }
 
 function compileList({ items, ...own }: TSchema): Visit {
-  const visitOwn = compileOwn(own as TSchema)
+  const visitOwn = compileOwn(Type.Unsafe(own))
   const visitItem = compileVisit(items)
   return (value, pointer, to) => {
-    if (!visitOwn(value, pointer, to)) return false
-    const list = value as unknown[]
-    for (let i = 0; i < list.length && !to.full; i++) visitItem(list[i], `${pointer}/${i}`, to)
+    if (!visitOwn(value, pointer, to) || !Array.isArray(value)) return false
+    for (let i = 0; i < value.length && !to.full; i++) visitItem(value[i], `${pointer}/${i}`, to)
     return true
   }
 }
@@ -117,17 +118,16 @@ function compileList({ items, ...own }: TSchema): Visit {
 function compileObject(schema: TSchema): Visit {
   const { properties = {}, required = [], additionalProperties, propertyNames, ...own } = schema
   const names = Object.keys(properties)
-  const visitOwn = compileOwn(own as TSchema, additionalProperties === false ? names : [])
-  const visits = new Map(Object.entries(properties as Record<string, TSchema>).map(([name, field]) => [name, compileVisit(field)]))
+  const visitOwn = compileOwn(Type.Unsafe(own), additionalProperties === false ? names : [])
+  const visits = new Map(Object.entries<TSchema>(properties).map(([name, field]) => [name, compileVisit(field)]))
   const visitName = propertyNames && compileOwn(propertyNames)
-  const visitOther = isObject(additionalProperties) ? compileVisit(additionalProperties as TSchema) : undefined
+  const visitOther = typeof additionalProperties === 'object' ? compileVisit(additionalProperties) : undefined
   return (value, pointer, to) => {
-    if (!visitOwn(value, pointer, to)) return false
-    const object = value as Record<string, unknown>
-    for (const name of required as string[]) if (object[name] === undefined) to.add(`${pointer}/${segment(name)}`, 'is required')
-    for (const [name, visit] of visits) if (object[name] !== undefined) visit(object[name], `${pointer}/${segment(name)}`, to)
+    if (!visitOwn(value, pointer, to) || !isObject(value)) return false
+    for (const name of required) if (value[name] === undefined) to.add(`${pointer}/${segment(name)}`, 'is required')
+    for (const [name, visit] of visits) if (value[name] !== undefined) visit(value[name], `${pointer}/${segment(name)}`, to)
     if (additionalProperties === undefined && !visitName) return true
-    for (const name of Object.keys(object)) {
+    for (const name of Object.keys(value)) {
       if (to.full) break
       const at = `${pointer}/${segment(name)}`
       visitName?.(name, at, to)
@@ -136,14 +136,14 @@ function compileObject(schema: TSchema): Visit {
         const known = names.length === 0 ? '; there are none' : to.listed.has(schema) ? '' : `; the fields are ${names.join(', ')}`
         to.listed.add(schema)
         to.add(at, `is not a field here${known}`)
-      } else visitOther?.(object[name], at, to)
+      } else visitOther?.(value[name], at, to)
     }
     return true
   }
 }
 
 function wordsFor({ keyword, params, parentSchema, message, data }: ErrorObject, fields: readonly string[]): string {
-  const expects = marked((parentSchema ?? {}) as TSchema, 'expects')
+  const expects = marked(parentSchema ?? {}, 'expects')
   switch (keyword) {
     case 'minProperties':
       return `needs at least one ${fields.length > 0 ? `of ${fields.join(', ')}` : 'field'}`

@@ -1,5 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
 import { marked, targetOf } from '../voximplant/wire/marks.ts'
+import { isObject } from '../voximplant/wire/undeclared.ts'
 
 /** Removes fields from a decoded response, in place. */
 export type Withhold = (body: unknown) => void
@@ -9,7 +10,7 @@ export function compileWithhold(schema: TSchema | undefined): Withhold | undefin
   if (!schema) return undefined
   const target = targetOf(schema)
   if (target.type === 'array') {
-    const item = compileWithhold(target.items as TSchema)
+    const item = compileWithhold(target.items)
     return (
       item &&
       (body => {
@@ -18,19 +19,19 @@ export function compileWithhold(schema: TSchema | undefined): Withhold | undefin
     )
   }
   if (target.type !== 'object' || !target.properties) return undefined
-  const properties = target.properties as Record<string, TSchema>
-  const secret = Object.keys(properties).filter(name => marked(properties[name]!, 'secret') === true)
-  const nested = Object.keys(properties).flatMap(name => {
-    const withhold = compileWithhold(properties[name]!)
+  const properties: Readonly<Record<string, TSchema>> = target.properties
+  const fields = Object.entries(properties)
+  const secret = fields.flatMap(([name, field]) => (marked(field, 'secret') ? [name] : []))
+  const nested = fields.flatMap(([name, field]) => {
+    const withhold = compileWithhold(field)
     return withhold ? [{ name, withhold }] : []
   })
   if (secret.length === 0 && nested.length === 0) return undefined
   return body => {
-    if (typeof body !== 'object' || body === null) return
-    const row = body as Record<string, unknown>
-    for (const name of secret) row[name] = undefined
+    if (!isObject(body)) return
+    for (const name of secret) body[name] = undefined
     // The upstream adds fields: another address beside a declared one is as good as that.
-    if (secret.length > 0) for (const name of Object.keys(row)) if (!(name in properties) && /url$/i.test(name)) row[name] = undefined
-    for (const { name, withhold } of nested) withhold(row[name])
+    if (secret.length > 0) for (const name of Object.keys(body)) if (!(name in properties) && /url$/i.test(name)) body[name] = undefined
+    for (const { name, withhold } of nested) withhold(body[name])
   }
 }

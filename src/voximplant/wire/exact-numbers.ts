@@ -23,9 +23,9 @@ export function exact(value: number): number {
   throw inexact
 }
 
-type Reviver = (key: string, value: unknown, context: { source: string }) => unknown
-const keepSource: Reviver = (_, value, { source }) =>
-  typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER ? new ExactNumber(source) : value
+// The library's types do not know the third parameter yet.
+const keepSource = (_: string, value: unknown, context?: { source: string }): unknown =>
+  context && typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER ? new ExactNumber(context.source) : value
 
 /** JSON.parse, with numbers beyond 2^53 as `ExactNumber`. Throws on what is not JSON. */
-export const parseExactly = (text: string): unknown => JSON.parse(text, keepSource as never)
+export const parseExactly = (text: string): unknown => JSON.parse(text, keepSource)

@@ -71,13 +71,14 @@ const symbols: { readonly [Name in keyof Marks]: symbol } = {
 
 /** Marks to spread into a schema or its options. */
 export function marks(values: Partial<Marks>): Record<symbol, unknown> {
+  const named: Readonly<Record<string, unknown>> = values
   const marked: Record<symbol, unknown> = {}
-  for (const [name, symbol] of Object.entries(symbols)) if (name in values) marked[symbol] = values[name as keyof Marks]
+  for (const [name, symbol] of Object.entries(symbols)) if (name in named) marked[symbol] = named[name]
   return marked
 }
 
 /** The value of a mark on a schema. */
-export const marked = <Name extends keyof Marks>(schema: TSchema, name: Name): Marks[Name] | undefined => Reflect.get(schema, symbols[name])
+export const marked = <Name extends keyof Marks>(schema: object, name: Name): Marks[Name] | undefined => Reflect.get(schema, symbols[name])
 
 /** Whether a field takes an id or, after a tilde, a name. */
 export const isReference = (schema: TSchema | undefined): boolean => schema !== undefined && marked(schema, 'kind') === 'reference'

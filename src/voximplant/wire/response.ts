@@ -4,7 +4,7 @@ import { ExactNumber, inexact, parseExactly } from './exact-numbers.ts'
 import { marked } from './marks.ts'
 import { toSnake } from './names.ts'
 import { type AddOthers, compileBuilder, type ResponseField } from './object-builder.ts'
-import { addUndeclared, type Declared, squash } from './undeclared.ts'
+import { addUndeclared, type Declared, isObject, squash } from './undeclared.ts'
 
 /**
  * Decoders of lists and objects in responses: camelCase names; what is not declared is counted and passed on as it is. `where` names a value in what is
@@ -36,7 +36,6 @@ export const decodeJsonText =
     }
   }
 
-const isObject = (raw: unknown): raw is Record<string, unknown> => typeof raw === 'object' && raw !== null
 const isEmpty = (raw: unknown): boolean => isObject(raw) && Object.keys(raw).length === 0
 
 /** Where one object stands for a list of one, an empty object stands for an empty list. */

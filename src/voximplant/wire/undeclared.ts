@@ -55,6 +55,9 @@ function nameOf(key: string): Name {
   return name
 }
 
+/** Whether a value has members. */
+export const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
 /** Whether a value under a name that says "secret" may be one: true and false are not. */
 const mayBeSecret = (value: unknown, squashed: string): boolean =>
   typeof value === 'string' || (typeof value === 'object' && value !== null) || (typeof value === 'number' && numeric.test(squashed))
@@ -102,7 +105,7 @@ export function addUndeclared(
 export function passOn(value: unknown, where: string, drift: Drift, depth = 0, renames = true): unknown {
   if (typeof value === 'number') return exact(value)
   if (typeof value === 'string') return renames && secretText.test(value) ? drift.unreadable(where) : value
-  if (typeof value !== 'object' || value === null) return value
+  if (!isObject(value)) return value
   if (value instanceof ExactNumber) return Number.isFinite(Number(value.source)) ? value.source : drift.unreadable(where)
   if (depth >= maxDepth) return drift.unreadable(where)
   if (Array.isArray(value)) {
@@ -114,7 +117,7 @@ export function passOn(value: unknown, where: string, drift: Drift, depth = 0, r
     return items
   }
   const out: Record<string, unknown> = {}
-  if (renames) addUndeclared(out, value as Record<string, unknown>, Object.keys(value), where, drift, { depth })
+  if (renames) addUndeclared(out, value, Object.keys(value), where, drift, { depth })
   else
     for (const [key, field] of Object.entries(value)) {
       const passed = passOn(field, where, drift, depth + 1, false)
