@@ -100,7 +100,7 @@ const unread =
     return `${sockets.length} unread`
   }
 
-/** Requests as fast as they are answered, from so many connections. */
+/** Requests in a closed loop, over a number of connections. */
 const flood =
   (connections: number, shot: (scene: Scene) => Shot): Attack['run'] =>
   async scene => {
@@ -159,7 +159,7 @@ const attacks: Record<string, Attack> = {
     run: unread(400, 20, users('bytes-200000'))
   },
   M6: {
-    title: '50 responses of 31 MB at once',
+    title: '50 concurrent responses of 31 MB',
     seconds: 30,
     async run({ origin, attacker: { key } }) {
       const statuses: number[] = []
@@ -199,9 +199,9 @@ const attacks: Record<string, Attack> = {
       const holder = spawn(process.execPath, ['-e', lockHolder, join(scene.stage.dir, 'voxgate.db')], { stdio: 'ignore' })
       const released = once(holder, 'exit')
       await sleep(300)
-      const told = await steadily(2, post('/sms-messages', message))({ ...scene, seconds: 4 })
+      const outcome = await steadily(2, post('/sms-messages', message))({ ...scene, seconds: 4 })
       await released
-      return told
+      return outcome
     }
   },
   L3: {
@@ -216,7 +216,7 @@ const attacks: Record<string, Attack> = {
   }
 }
 
-/** Starts a process that tells a line when it is ready, or at once takes orders. */
+/** Starts a process that prints a line when it is ready, or takes orders immediately. */
 function startChild(stage: Stage, file: string) {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)))
   stage.atEnd(() => child.kill('SIGKILL'))
@@ -251,12 +251,12 @@ export const runAttack = (name: string, { title, seconds = 10, prepare, run }: A
         // It has died; the last line says so.
       }
     }, 25)
-    const [told, beside] = await Promise.all([run({ stage, attacker, origin: service.origin, gun, seconds }), observe(seconds)])
+    const [outcome, beside] = await Promise.all([run({ stage, attacker, origin: service.origin, gun, seconds }), observe(seconds)])
     clearInterval(sampling)
     const alive = service.child.exitCode === null && service.child.signalCode === null
     const ratio = beside.p99 / quiet.p99
     return [
-      line(`${name}: ${title}`, `${told}${alive ? '' : '; the service died'}`, 'the service lives', alive),
+      line(`${name}: ${title}`, `${outcome}${alive ? '' : '; the service died'}`, 'the service lives', alive),
       line(
         `${name}: longest pause`,
         `${beside.pause.toFixed(0)} ms (${quiet.pause.toFixed(0)} before)`,

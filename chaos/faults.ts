@@ -11,7 +11,7 @@ const count = (description: string, options = {}) => Type.Integer({ minimum: 0, 
 
 /** Faults of a connection, before any request. */
 const connectionFaults = [
-  fault('connect-reset', 'Resets the connection at once.', {}),
+  fault('connect-reset', 'Resets the connection immediately.', {}),
   fault('connect-black-hole', 'Takes the connection and is silent.', {}),
   fault('tls', 'Shows a bad certificate.', {
     certificate: Type.Union([Type.Literal('expired'), Type.Literal('wrong-name'), Type.Literal('self-signed')])
@@ -23,18 +23,22 @@ const connectionFaults = [
 const gentleFaults = [
   fault('latency', 'Waits before the answer.', {
     ms: count('Milliseconds.'),
-    jitter: maybe(count('Up to so many more, milliseconds.'))
+    jitter: maybe(count('Maximum random addition, in milliseconds.'))
   }),
   fault('clock-skew', 'Tells another time in `Date`.', { seconds: Type.Integer({ description: 'Ahead, or behind when negative.' }) })
 ] as const
 
 /** Faults that end the request: the first that strikes wins. */
 const endingFaults = [
-  fault('reset', 'Resets the connection in the middle of the answer.', { at: maybe(count('After so many bytes; anywhere by default.')) }),
-  fault('half-close', 'Closes its side in the middle of the answer.', { at: maybe(count('After so many bytes; anywhere by default.')) }),
+  fault('reset', 'Resets the connection in the middle of the answer.', {
+    at: maybe(count('After this number of bytes; anywhere by default.'))
+  }),
+  fault('half-close', 'Closes its side in the middle of the answer.', {
+    at: maybe(count('After this number of bytes; anywhere by default.'))
+  }),
   fault('black-hole', 'Takes the request and is silent.', {}),
   fault('drip', 'Sends the answer slowly.', {
-    bytes: maybe(count('Bytes at once; 1 by default.', { minimum: 1 })),
+    bytes: maybe(count('Bytes per chunk; 1 by default.', { minimum: 1 })),
     everyMs: maybe(count('Milliseconds between them; 1000 by default.', { minimum: 1 }))
   }),
   fault('garbage', 'Sends random bytes that are no HTTP, and closes.', { bytes: maybe(count('How many; 1000 by default.')) }),
@@ -47,7 +51,7 @@ const endingFaults = [
   fault('gzip', 'Compresses the answer, although nobody asked for it.', {}),
   fault('second-answer', 'Sends the answer, and others that nobody asked for.', {
     count: maybe(count('How many; 1 by default.')),
-    afterMs: maybe(count('Milliseconds after it; at once by default.'))
+    afterMs: maybe(count('Milliseconds after it; immediately by default.'))
   }),
   fault('status', 'Answers an HTTP error.', {
     status: Type.Integer({ minimum: 400, maximum: 599 }),
@@ -80,7 +84,7 @@ export const Rule = Type.Object(
     until: maybe(Type.Number({ minimum: 0, description: 'Seconds after the rules were set.' })),
     every: maybe(Type.Number({ exclusiveMinimum: 0, description: 'Bursts: a period, in seconds; `during` says for how much of it.' })),
     during: maybe(Type.Number({ minimum: 0, description: 'The first seconds of each period.' })),
-    times: maybe(count('At most so often.')),
+    times: maybe(count('Maximum number of times.')),
     when: maybe(
       Type.Union([Type.Literal('before'), Type.Literal('after')], {
         description: 'Whether a write has its effect before the fault strikes (`after`), or none; either by default.'

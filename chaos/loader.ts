@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import autocannon from 'autocannon'
 
-/** Load from a process of its own, for the report: told what to do by messages, and ends with its parent. */
+/** Load from a process of its own, for the report. It is controlled by messages and ends with its parent. */
 
 export interface LoadOrder {
   origin: string
@@ -10,7 +10,7 @@ export interface LoadOrder {
   keys: string[]
   connections: number
   seconds: number
-  /** The first so many of them are not counted: until all connections are open, nothing is loaded. */
+  /** The number of first requests that are not counted: until all connections are open, there is no full load. */
   settle: number
   /** Requests per second; as fast as it goes without. */
   rate?: number
@@ -30,7 +30,7 @@ process.on('disconnect', () => process.exit())
 for (;;) {
   const [{ origin, path, keys, connections, seconds, settle, rate }] = (await once(process, 'message')) as [LoadOrder]
   const requests = keys.map(key => ({ method: 'GET' as const, path, headers: { authorization: `Bearer ${key}` } }))
-  // Each connection begins with another key: in step, they would all call for the same tenant at once.
+  // Each connection begins with another key: in step, they would all call for the same tenant.
   let first = 0
   const begun = performance.now() + settle * 1000
   let [good, all, last] = [0, 0, begun]

@@ -222,7 +222,7 @@ export interface Gun {
   close(): Promise<void>
 }
 
-/** A caller: so many connections to one replica. It sends everything once. */
+/** A caller with a number of connections to one replica. It does not retry. */
 export function aim(origin: string, connections: number): Gun {
   const pool = new Pool(origin, { connections, pipelining: 1, headersTimeout: 60_000, bodyTimeout: 60_000 })
   return {
@@ -269,7 +269,7 @@ export async function startLoader(stage: Stage): Promise<{ pid: number; run(orde
 export const pin = (pid: number, processor: number): boolean =>
   availableParallelism() > 1 && spawnSync('taskset', ['-acp', String(processor), String(pid)]).status === 0
 
-/** Does something `count` times, so many at once, as fast as it goes. */
+/** Runs something `count` times in a closed loop, with a number of concurrent runs. */
 export async function volley(count: number, atOnce: number, act: (i: number) => Promise<unknown>): Promise<void> {
   let next = 0
   const worker = async () => {
@@ -278,7 +278,7 @@ export async function volley(count: number, atOnce: number, act: (i: number) => 
   await Promise.all(Array.from({ length: Math.min(atOnce, count) }, worker))
 }
 
-/** Does something `perSecond` times a second for so many seconds, whether it is answered or not; ends when all are. */
+/** Runs something `perSecond` times a second for a number of seconds in an open loop; ends when all runs have. */
 export async function rain(perSecond: number, seconds: number, act: (i: number) => Promise<unknown>): Promise<void> {
   const begun = performance.now()
   const pending = new Set<Promise<unknown>>()

@@ -21,7 +21,7 @@ export interface Attempt {
   fault?: FaultKind
   /** A write: whether it had its effect. */
   effect: boolean
-  /** `whole`: the proper answer went out; `refused`: the upstream said that it did nothing; `cut`: the caller cannot know; `open`: under way. */
+  /** `whole`: the proper answer went out; `refused`: the upstream said that it did nothing; `cut`: the caller cannot know; `open`: in flight. */
   fate: 'whole' | 'refused' | 'cut' | 'open'
 }
 
@@ -286,9 +286,9 @@ export async function startChaos({
     const { ending } = verdict
     attempt.fault = ending?.kind ?? verdict.gentle[0]?.kind
     response.once('close', () => {
-      const told = ending?.kind === 'refusal'
+      const refused = ending?.kind === 'refusal'
       const proper = !ending || answersWhole(ending)
-      attempt.fate = !response.writableFinished ? 'cut' : told ? 'refused' : proper ? 'whole' : 'cut'
+      attempt.fate = !response.writableFinished ? 'cut' : refused ? 'refused' : proper ? 'whole' : 'cut'
     })
     for (const fault of verdict.gentle) {
       if (fault.kind === 'latency') await wait(fault.ms + verdict.random() * (fault.jitter ?? 0), response)
@@ -420,7 +420,7 @@ export async function startChaos({
   }
 }
 
-/** JSON of so many bytes, never built. */
+/** JSON of a number of bytes, generated while it is read. */
 function* endless(bytes: number): Generator<Buffer> {
   const head = Buffer.from('{"result":[')
   const row = Buffer.from('{"user_id":1,"user_name":"nobody"},'.repeat(1872))

@@ -103,7 +103,7 @@ export default {
     http: 'POST /call-lists',
     rpc: 'CreateCallList',
     summary: 'Create a call list',
-    description: `Calling begins at \`startAt\`, or at once, and costs money. ${bodies}`,
+    description: `Calling begins at \`startAt\`, or immediately, and costs money. ${bodies}`,
     tag,
     input: strict({
       ruleId: id('The rule whose scenarios make the calls.'),

@@ -33,12 +33,12 @@ export default {
       {
         callSessionHistoryId: maybe(id('The id of the session, by which call sessions can be listed.', 7001)),
         mediaSessionAccessUrl: maybe(
-          text('Where HTTP requests to the running scenarios go. Whoever knows it controls the session.', {
+          text('The address of HTTP requests to the running scenarios. Anybody who knows it can control the session.', {
             examples: ['http://203.0.113.9:12092/request?id=b6c1']
           })
         ),
         mediaSessionAccessSecureUrl: maybe(
-          text('Where HTTPS requests to the running scenarios go. Whoever knows it controls the session.', {
+          text('The address of HTTPS requests to the running scenarios. Anybody who knows it can control the session.', {
             examples: ['https://203-0-113-9.example.com:12093/request?id=b6c1']
           })
         )

@@ -12,7 +12,7 @@ export default {
     rpc: 'AddPstnBlackListItem',
     summary: 'Block a calling number',
     description:
-      'Calls from the number to telephone numbers rented from Voximplant are turned away. Calls that come in over SIP are not: a scenario has to refuse those.',
+      'Calls from the number to telephone numbers rented from Voximplant are rejected. Calls over SIP are not: a scenario has to reject those.',
     tag,
     input: strict({ pstnBlacklistPhone: PstnBlacklistPhone }),
     reply: created({ pstnBlacklistId: id('The id of the new entry.') }, '/pstn-blacklist/:pstnBlacklistId')

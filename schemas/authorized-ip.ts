@@ -14,7 +14,7 @@ export const AuthorizedIpDescription = text('A note on what the address is.', { 
 export const AuthorizedIp = Type.Object(
   {
     authorizedIp: text('The IPv4 address or network.', { examples: ['192.0.2.0/24'] }),
-    allowed: maybe(flag('Whether calls to the upstream from there are let in (true) or turned away (false).')),
+    allowed: maybe(flag('Whether calls to the upstream from there are allowed (true) or rejected (false).')),
     description: maybe(text('The note on what the address is, where the upstream answers it.', { examples: ['Office network'] })),
     created: maybe(timestamp('When the address was put on the list.'))
   },

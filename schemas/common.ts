@@ -44,7 +44,7 @@ export const idOrName = (description: string, name: string, example = 1) =>
     ...marks({ kind: 'reference', expects: `a positive integer id, or a tilde and a name (${example} or ~${name}), ${nameRule}` })
   })
 
-/** 1 to `max` ids, or as many names each after a tilde; not both at once. */
+/** 1 to `max` ids, or as many names each after a tilde; not both. */
 export const idsOrNames = (description: string, name: string, { example = 1, max = 100 } = {}) =>
   Type.Union(
     [
@@ -204,7 +204,7 @@ export const TimezoneOfResponse = maybe(
   })
 )
 
-/** An address that opens something to whoever has it: answered only to keys with the scope `secrets`. */
+/** An address that gives access to anybody who has it: returned only to keys with the scope `secrets`. */
 export const secretUrl = (description: string, example: string) =>
   text(`${description} Left out for keys without the scope \`secrets\`.`, { examples: [example], ...marks({ secret: true }) })
 

@@ -12,8 +12,7 @@ export const Credentials = Type.Object(
     }),
     roles: maybe(
       Type.Array(Type.String(), {
-        description:
-          'The roles of the service account, as the upstream told when the credentials were put; only then, and only when it told.',
+        description: 'The roles of the service account, as the upstream returned them when the credentials were set; absent otherwise.',
         examples: [['Owner']]
       })
     ),
@@ -21,7 +20,7 @@ export const Credentials = Type.Object(
     verifiedAt: maybe(timestamp('When the upstream accepted them. Left out: they were stored without a check.')),
     lastUsedAt: maybe(timestamp('When they were last used, to within a minute.'))
   },
-  { $id: 'Credentials', description: "What is told of a tenant's credentials. Their secrets are never answered." }
+  { $id: 'Credentials', description: "A tenant's credentials, without their secrets, which are never returned." }
 )
 export type Credentials = Static<typeof Credentials>
 

@@ -22,7 +22,7 @@ export const IdempotencyRecord = Type.Object(
     createdAt: timestamp('When the request came.'),
     expiresAt: maybe(timestamp('When the answer is forgotten.'))
   },
-  { $id: 'IdempotencyRecord', description: 'What is kept of a request with an `Idempotency-Key`; neither the key nor any content is told.' }
+  { $id: 'IdempotencyRecord', description: 'The record of a request with an `Idempotency-Key`, without the key and without content.' }
 )
 
 export const IdempotencyFilter = strict({

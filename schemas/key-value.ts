@@ -19,13 +19,13 @@ export const Ttl = integer('For how many seconds the item is kept: up to 7,776,0
   maximum: 7776000,
   examples: [2592000]
 })
-export const ExpiresAt = unixTime('When the item goes away, at most 90 days from now. Fractions of a second are cut.')
+export const ExpiresAt = unixTime('When the item expires, at most 90 days from now. Fractions of a second are truncated.')
 
 export const KeyValue = Type.Object(
   {
     key: text('The key.', { examples: ['caller:14155550101'] }),
     value: maybe(text('The text kept under the key.', { examples: ['gold'] })),
-    expiresAt: maybe(unixTime('When the item goes away.'))
+    expiresAt: maybe(unixTime('When the item expires.'))
   },
   { $id: 'KeyValue', description: 'A text that an application keeps under a key for a while.' }
 )
@@ -34,7 +34,7 @@ export type KeyValue = Static<typeof KeyValue>
 export const KeyValueKey = Type.Object(
   {
     key: text('The key.', { examples: ['caller:14155550101'] }),
-    expiresAt: maybe(unixTime('When the item goes away.'))
+    expiresAt: maybe(unixTime('When the item expires.'))
   },
   { $id: 'KeyValueKey', description: 'A key of the key-value storage, without its value.' }
 )

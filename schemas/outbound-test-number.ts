@@ -7,7 +7,7 @@ export const TestPhoneNumber = formattedName(
   'Digits with the country code (E.164), with a plus sign before them or without.',
   { examples: ['14155550100'] }
 )
-export const VerificationCode = text('The code that the verification call told.', { minLength: 1, maxLength: 50, examples: ['12345'] })
+export const VerificationCode = text('The code from the verification call.', { minLength: 1, maxLength: 50, examples: ['12345'] })
 
 export const OutboundTestNumber = Type.Object(
   {

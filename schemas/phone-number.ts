@@ -49,7 +49,7 @@ export const PhoneNumber = Type.Object(
     verificationStatus: maybe(
       text('How far that verification has come: `REQUIRED`, `IN_PROGRESS` or `VERIFIED`.', { examples: ['VERIFIED'] })
     ),
-    unverifiedHoldUntil: maybe(day('The day on which the number is taken away, unless the account is verified by then.')),
+    unverifiedHoldUntil: maybe(day('The day on which the number is withdrawn, unless the account is verified by then.')),
     canBeUsed: maybe(flag('Whether the number can be used although the account is not verified.')),
     modified: maybe(timestamp('When something last happened to the number.'))
   },

@@ -11,7 +11,7 @@ export const ServiceProbability = decimal('The chance of being served before a q
   examples: [1]
 })
 export const MaxQueueSize = integer('How many calls may wait.', { minimum: 0, examples: [50] })
-export const MaxWaitingTime = integer('The longest predicted wait, in minutes; a call with a longer one is turned away.', {
+export const MaxWaitingTime = integer('The longest predicted wait, in minutes; a call with a longer one is rejected.', {
   minimum: 0,
   examples: [10]
 })

@@ -102,7 +102,7 @@ export const AgentBindMode = oneOf(
 /** What becomes of the skills that agents have. */
 export const SkillBindMode = oneOf(
   ['add', 'replace_skills', 'replace_agents'],
-  "What becomes of older bindings. `add` keeps them; `replace_skills` takes the agents' other skills away; `replace_agents` takes the skills away from all other agents."
+  "What happens to earlier bindings. `add` keeps them; `replace_skills` removes the agents' other skills; `replace_agents` removes the skills from all other agents."
 )
 
 const skillLevel = (description: string) => integer(description, { minimum: 1, maximum: 5, examples: [3] })

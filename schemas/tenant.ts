@@ -33,11 +33,11 @@ export const AllowedCidrs = Type.Array(Network, {
 const RateLimit = strict(
   {
     perSecond: Type.Number({ exclusiveMinimum: 0, maximum: 100_000, description: 'Requests per second, in the long run.', examples: [50] }),
-    burst: integer('How many requests may come at once beyond that.', { minimum: 1, maximum: 100_000, examples: [100] })
+    burst: integer('Maximum burst of requests beyond that rate.', { minimum: 1, maximum: 100_000, examples: [100] })
   },
   { description: 'How many requests are taken. Left out: the configured default.' }
 )
-const Concurrency = integer('How many calls of the upstream may be under way at once, per process. Left out: the configured default.', {
+const Concurrency = integer('Maximum concurrent calls of the upstream, per process. Absent: the configured default.', {
   minimum: 1,
   maximum: 10_000,
   examples: [20]
@@ -60,10 +60,10 @@ const settings = {
   allowedCidrs: maybe(AllowedCidrs)
 }
 
-/** A field that `null` takes away. */
+/** A field that `null` removes. */
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => {
   const { description, examples, ...rest } = schema as T & { description?: string; examples?: unknown[] }
-  return Type.Union([rest as T, Type.Null()], { description: `${description} \`null\` takes it away.`, examples })
+  return Type.Union([rest as T, Type.Null()], { description: `${description} \`null\` removes it.`, examples })
 }
 
 export const Tenant = Type.Object(

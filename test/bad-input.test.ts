@@ -100,7 +100,7 @@ const listed = new Set(
   Object.values(methods).flatMap(method => method!.params.filter(({ kind }) => kind === 'text-list').map(({ wire }) => wire))
 )
 
-/** Whether the upstream would take a text field for a name or a list item: told from its reference, not from our own schemas. */
+/** Whether the upstream would take a text field for a name or a list item: taken from its reference, not from our own schemas. */
 function isNamed({ endpoint, form, traits }: Operation, { name, schema }: Pick<Field, 'name' | 'schema'>): boolean {
   if (isReference(schema) || isReferences(schema)) return true
   if (schema.contentMediaType === 'application/json') return false
@@ -289,7 +289,7 @@ t.test('violations of path, query and body are reported together', async t => {
     violations += expected.length
     if (new Set(expected.map(violation => violation.in)).size === 3) several++
     const request = requestOf(operation, input, { query: { noSuchField: 1 }, ...(body ? { body: { noSuchField: 1 } } : {}) })
-    const wrong = await expectNothingUpstream('all at once', async () => violationFault(await send(request), expected))
+    const wrong = await expectNothingUpstream('all together', async () => violationFault(await send(request), expected))
     t.strictSame(wrong, [], operation.id)
   }
   t.comment(`${violations} violations in ${operations.length} requests, ${several} of them with faults in path, query and body`)

@@ -70,7 +70,7 @@ const read = 'cmd=GetSkills&account_id=1'
 const write = (marker: string) => `cmd=SendSmsMessage&account_id=1&sms_body=chaos-${marker}`
 const always = (fault: Fault, more: Omit<Rule, 'fault'> = {}): { rules: Rule[] } => ({ rules: [{ fault, ...more }] })
 const bodyOf = ({ bytes }: Heard): string => bytes.toString('latin1').split('\r\n\r\n').slice(1).join('\r\n\r\n')
-/** Whether a body of so many bytes is there. */
+/** Whether a body of this number of bytes is there. */
 const has =
   (length: number) =>
   (bytes: Buffer): boolean =>

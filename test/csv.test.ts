@@ -54,7 +54,7 @@ t.test('a number whose digits JSON has lost already is refused by name', async t
   t.match(errors[0]!.detail, /send it as text/)
 })
 
-t.test('rows that are all wrong are told with the first 21', async t => {
+t.test('of rows that are all invalid the first 21 are reported', async t => {
   const rows = Array.from({ length: 1_000 }, () => ({ a: 'Ж' }))
   t.equal(refusal(rows, { encoding: 'latin1' }).length, 21)
 })

@@ -95,7 +95,7 @@ export interface OwnPostgres {
   start(): Promise<void>
   /** As an administrator stops it: connections are ended, what was committed stays. */
   stop(): Promise<void>
-  /** SIGKILL to all of it at once, as when the machine loses its power. */
+  /** SIGKILL to all of its processes, as when the machine loses power. */
   kill(): Promise<void>
   /** SIGSTOP and SIGCONT to all of it: its connections stay open, and say nothing. */
   freeze(): void

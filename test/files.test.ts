@@ -611,7 +611,7 @@ t.test('what the upstream makes of a file', async t => {
     const large = () => service.post(csvUrl(), streamOf(60_000_000, 1_000_000), csv)
     upstream.behave(json({ error: { code: 100, msg: 'no' } }), 'start')
     const refused = await large()
-    t.equal(refused.status, 424, 'a refusal at once')
+    t.equal(refused.status, 424, 'an immediate rejection')
 
     for (const [status, code] of [
       [413, 'payload-too-large'],

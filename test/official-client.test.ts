@@ -365,7 +365,7 @@ t.test('the service sends what the official client sends', async t => {
     const { id, endpoint, form } = operation
     const schemaOf = new Map<string, TSchema>(fieldsOf(operation).map(({ name, schema }) => [name, schema]))
     for (const { name, input } of variantsOf(operation)) {
-      // Left out, these are sent as `all`, which the client has to be told.
+      // Absent, these are sent as `all`, which has to be given to the client.
       if (endpoint.everyWhenAbsent?.some(field => input[field] === undefined)) continue
       // A file is no part of the form that `encode` makes: it is streamed behind it.
       for (const field of form.fields.filter(field => field.params[0]!.kind === 'file' && input[field.name] !== undefined)) {
@@ -455,7 +455,7 @@ t.test('the official client works with the sandbox', async t => {
   await sandbox.listen({ host: '127.0.0.1', port: 0 })
   const { port } = sandbox.server.address() as AddressInfo
   const client = await connect(credentialsFile(t), port)
-  // Its types ask for the id and the name of an application at once, where the upstream takes either.
+  // Its types ask for the id and the name of an application, where the upstream takes either.
   const getUsers = client.Users.getUsers as (request: object) => ReturnType<typeof client.Users.getUsers>
 
   await t.test('account and currency rates', async t => {

@@ -55,7 +55,7 @@ async function flood(service: Service, sent: (i: number) => Sent) {
   return { passed, allowed: 100 + Math.ceil(((performance.now() - begin) / 1000) * 50) + 5, codes }
 }
 
-t.test('every kind of refusal is turned away beyond the limits', async t => {
+t.test('every kind of rejection counts against the limits', async t => {
   const service = await start(t, {
     env: { METRICS_TOKEN: 'a-token-for-the-scraper', ADMIN_TOKEN: `ops:${randomBytes(32).toString('base64url')}` }
   })
@@ -121,7 +121,7 @@ t.test('a request of a key that works costs a token of the key, whatever is wron
   t.same(await left({ url: '/problems' }), [200, '"key";r=41;t=1000'])
 })
 
-t.test('whoever shows a stolen key from elsewhere uses up nothing of its owner’s', async t => {
+t.test('a stolen key used from a foreign network uses up no limit of its owner', async t => {
   const service = await start(t, { env: { KEY_RATE: '0.001', KEY_BURST: '10', TENANT_RATE: '0.001', TENANT_BURST: '10' } })
   const { key } = await service.store
     .by(tester)

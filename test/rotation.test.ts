@@ -41,7 +41,7 @@ onEveryDatabase(t, 'a rotation while serving', async (t, { dialect }) => {
   await t.rejects(before.by(tester).putCredential('tenant-2', credential), UnknownMasterKey)
   await t.rejects(openStore(dialect(), createVault(first)), WrongMasterKey, 'nor does one start')
 
-  // A replica that has not been told of the new order makes a tenant: the old key is back in use, and known to be.
+  // A replica without the new order creates a tenant: the old key is back in use, and known to be.
   const late = await openStore(dialect(), createVault(first, [second]))
   await late.by(tester).createTenant({ tenantId: 'late', name: 'x', accountId: 1 })
   await both.ping()
@@ -58,7 +58,7 @@ onEveryDatabase(t, 'a rotation while serving', async (t, { dialect }) => {
 /** Each costs the start of a process: KILLS=200, for a release, takes two to three minutes. */
 const kills = Number(process.env.KILLS ?? 80)
 t.setTimeout(600_000)
-/** So many processes work, and die, at once. */
+/** The number of processes that work, and die, concurrently. */
 const together = 4
 const tenants = 12
 const child = fileURLToPath(new URL('./children/store-torture.ts', import.meta.url))

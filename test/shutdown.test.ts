@@ -177,7 +177,7 @@ t.test('between the signal and the end', { timeout: 120_000 }, async t => {
   let found = ready.upstream
   for (const end = performance.now() + 30_000; found === 'unknown' && performance.now() < end; await sleep(20))
     found = ((await (await fetch(`${origin}/health/ready`)).json()) as { upstream: string }).upstream
-  t.equal(found, 'ok', 'the upstream is told of')
+  t.equal(found, 'ok', 'the upstream is named')
   const agent = new Agent({ keepAlive: true })
   t.match(await get(`${origin}/skills`, { key, agent }), { status: 200, connection: 'keep-alive' })
   const slow = get(`${origin}/applications?applicationName=slow`, { key, agent })
@@ -191,7 +191,7 @@ t.test('between the signal and the end', { timeout: 120_000 }, async t => {
   t.match(await get(`${origin}/health/live`), { error: 'ECONNREFUSED' })
 })
 
-t.test('a second signal ends it at once', { timeout: 120_000 }, async t => {
+t.test('a second signal ends it immediately', { timeout: 120_000 }, async t => {
   const silent = createServer(() => {})
   const upstream = await listening(silent)
   t.teardown(() => {

@@ -13,7 +13,7 @@ import { createVault, SealError, seal } from '../src/vault/vault.ts'
 import { onEveryDatabase, type TestDatabase } from './databases.ts'
 import { createCredential, tester } from './support.ts'
 
-/** The store, on every database it runs on, with several processes at once. */
+/** The store, on every database it runs on, with several concurrent processes. */
 
 async function check(t: Test, { address, dialect, exec, dump }: TestDatabase): Promise<void> {
   const masterKey = randomBytes(32)
@@ -29,7 +29,7 @@ async function check(t: Test, { address, dialect, exec, dump }: TestDatabase): P
   t.same(
     versions.toSorted((a, b) => a - b),
     Array.from({ length: 20 }, (_, i) => i + 1),
-    'four processes that start at once migrate once, and each write gets a version of its own'
+    'four processes that start concurrently migrate once, and each write gets a version of its own'
   )
   const store = await openStore(dialect(), createVault(masterKey))
   await t.rejects(store.by(tester).createTenant({ tenantId: 'acme', name: 'Again', accountId: 8 }), /there is a tenant acme already/)
@@ -51,7 +51,7 @@ async function check(t: Test, { address, dialect, exec, dump }: TestDatabase): P
       }))
     )
   )
-  t.equal(Object.keys((await store.tenant('acme'))!.settings.defaultHeaders!).length, 20, 'of changes at once none undoes another')
+  t.equal(Object.keys((await store.tenant('acme'))!.settings.defaultHeaders!).length, 20, 'of concurrent changes none undoes another')
   await store.by(tester).createTenant({ tenantId: 'bare', name: 'Bare', accountId: 9 })
   t.equal(await store.credential('bare'), undefined, 'no credential yet')
   t.match(await store.by(tester).putCredential('acme', credential), { version: 21, keyId: 'key-7', accountId: 7, fingerprint: /^SHA256:/ })
@@ -77,7 +77,7 @@ async function check(t: Test, { address, dialect, exec, dump }: TestDatabase): P
   for (const secret of [body, 'legacy-api-key', key.split('_')[2]!, masterKey.toString('latin1'), masterKey.toString('base64')])
     t.notOk(bytes.includes(secret), 'no secret stands in the file')
 
-  await t.rejects(openStore(dialect(), createVault(randomBytes(32))), WrongMasterKey, 'another master key is refused at once')
+  await t.rejects(openStore(dialect(), createVault(randomBytes(32))), WrongMasterKey, 'another master key is rejected immediately')
 
   // A sealed credential moved to another tenant does not open there.
   const again = await openStore(dialect(), createVault(masterKey))
@@ -134,11 +134,11 @@ onEveryDatabase(t, 'what an administrator does', async (t, { dialect, exec }) =>
     { version: 2, keyId: 'second', verifiedAt: undefined, retiredAt: undefined },
     { version: 1, keyId: 'key-7', verifiedAt: '2026-01-01T00:00:00.000Z', retiredAt: String, destroyedAt: undefined }
   ])
-  t.equal(await store.sweep(), 0, 'the old version is kept for calls under way')
+  t.equal(await store.sweep(), 0, 'the old version is kept for calls in flight')
   await exec("update credentials set retired_at = '2026-01-01T00:00:00.000Z' where version = 1")
   const swept = await Promise.all([store.sweep(), store.sweep(), store.sweep()])
   t.equal(swept[0]! + swept[1]! + swept[2]!, 1, 'then one sweep of several destroys it')
-  t.match((await store.credentials('acme'))[1], { version: 1, destroyedAt: String }, 'what may be told of it stays')
+  t.match((await store.credentials('acme'))[1], { version: 1, destroyedAt: String }, 'what may be shown of it stays')
   t.equal((await store.database.selectFrom('credentials').select('sealed').where('version', '=', 1).executeTakeFirst())?.sealed, '')
   t.match(await store.account('acme'), { version: 2 })
   await administration.deleteCredential('acme')
@@ -163,7 +163,7 @@ onEveryDatabase(t, 'what an administrator does', async (t, { dialect, exec }) =>
     'the new one lives as long as the old one was meant to'
   )
   const both = await Promise.all([1, 2].map(() => administration.rotateKey(next.keyId, { graceSeconds: 0 }).catch(error => error)))
-  t.equal(both.filter(one => one.reason === 'key-ended').length, 1, 'of two rotations at once, one is refused')
+  t.equal(both.filter(one => one.reason === 'key-ended').length, 1, 'of two concurrent rotations, one is rejected')
   t.match(await administration.revokeKey('nothing').catch(error => error), { reason: 'key-missing' })
   await administration.revokeKey(keyId)
   await administration.revokeKey(keyId)
@@ -281,7 +281,7 @@ onEveryDatabase(t, 'a database of the first version', async (t, { kind, dialect 
   // SQLite waits within the turn: in one process there can be one at a time only.
   const stores = await Promise.all(Array.from({ length: kind === 'SQLite' ? 1 : 4 }, () => openStore(dialect(), vault)))
   const [store] = stores
-  t.match(await store!.account('acme'), { version: 4, credential: { keyId: 'key-7' } }, 'its credential opens, whoever migrates')
+  t.match(await store!.account('acme'), { version: 4, credential: { keyId: 'key-7' } }, 'its credential opens, whichever process migrates')
   t.match(await store!.tenant('acme'), { settings: {}, createdAt: created_at, updatedAt: created_at })
   t.match(await store!.by(tester).putCredential('acme', credential), { version: 5 })
   t.same(Object.values((await store!.masterKeys()).counts), [1])

@@ -4,13 +4,13 @@ import type { Tables } from './tables.ts'
 
 /** How a database tells every process what has changed. */
 export interface ChangeFeed {
-  /** Told within a transaction, heard after it. */
+  /** Notified within a transaction, received after its commit. */
   notify(transaction: Kysely<Tables>, change: Change): Promise<void>
   /** Listens until closed. After a gap, in which something may have been missed, it says that anything may have changed: `{}`. */
   listen(onChange: (change: Change) => void): { close(): Promise<void> }
 }
 
-/** Who is told of changes in this process: its own at once, those of others by the feed. The feed runs while somebody listens. */
+/** Notifies listeners in this process of changes: of its own immediately, of those by other processes through the feed, which runs while there are listeners. */
 export function createChanges(feed: ChangeFeed | undefined) {
   const listeners = new Set<(change: Change) => void>()
   let listening: { close(): Promise<void> } | undefined

@@ -44,7 +44,7 @@ class GuardedPostgresDialect extends PostgresDialect {
 /**
  * Kysely over PostgreSQL.
  * @param url `postgres://user:password@host:port/database`
- * @param onError told of connections that break while they are idle; without a listener that would end the process
+ * @param onError called when an idle connection breaks; without a listener that would end the process
  */
 export function postgresDialect(url: string, onError: (error: Error) => void = () => {}): StoreDialect {
   const pool = new pg.Pool({
@@ -105,7 +105,7 @@ const changeFeed = (url: string): ChangeFeed => ({
         await mine.connect()
         await mine.query(`listen ${channel}`)
         pause = shortestPause
-        // Nobody told what happened before.
+        // Changes before this were not received.
         onChange({})
         beat = setInterval(() => mine.query('select 1').catch(lost), heartbeat).unref()
       } catch {

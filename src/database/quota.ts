@@ -2,11 +2,11 @@ import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 
 /** How many rows a tenant may have of a kind. The count is kept in memory and read again now and then, so that it costs a request nothing. */
 
-/** How old the count may be, in milliseconds: so long, replicas may go past the quota together. */
+/** Maximum age of a count, in milliseconds. Within it replicas may together exceed the quota. */
 const maxAgeMs = 60_000
 /** The same when the quota is used up: some of it may have been given back. */
 const maxAgeWhenFullMs = 5_000
-/** Tenants that are counted at once; beyond that, counting begins anew. */
+/** Maximum tenants with a count in memory; beyond that, counting starts anew. */
 const maxTenants = 10_000
 
 /** A tenant has as many as it may. */

@@ -22,7 +22,7 @@ const minPauseMs = 1
 const maxPauseMs = 50
 
 class ThreadedSqliteAdapter extends SqliteAdapter {
-  /** Two processes that start at once must not both run the first migration: SQLite's transactions cover its DDL. */
+  /** Two processes that start concurrently must not both run the first migration: SQLite's transactions cover its DDL. */
   override get supportsTransactionalDdl(): boolean {
     return true
   }

@@ -46,7 +46,7 @@ const canonical = (value: unknown): string =>
 /** A hash of what a request asks for: the order of members and the spelling of its JSON do not matter. */
 export const fingerprintOf = (...parts: unknown[]): string => hash('sha256', canonical(parts), 'base64url')
 
-/** Bytes that pass by unchanged; at their end, which may never come, `done` is told their hash. */
+/** Passes bytes through unchanged and calls `done` with their hash at their end, which may never come. */
 export async function* hashing(bytes: AsyncIterable<Uint8Array>, done: (hash: string) => void): AsyncGenerator<Uint8Array> {
   const sha256 = createHash('sha256')
   for await (const chunk of bytes) {

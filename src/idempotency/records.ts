@@ -64,9 +64,9 @@ export type End = { kind: 'free' } | { kind: 'unknown' } | { kind: 'done'; answe
 /** A claim that this process holds. */
 export interface Attempt {
   readonly id: string
-  /** Writes down that the call leaves now. False: the claim was lost, nothing may leave. Throws when the store is away. */
+  /** Records that the call is about to be sent. False: the claim was lost, nothing may be sent. Throws when the store is unavailable. */
   sending(fingerprint: string | undefined): Promise<boolean>
-  /** Writes down how it ended; when the store is away, now and again until it is back. */
+  /** Records the outcome; while the store is unavailable, it retries. */
   end(end: End): Promise<void>
 }
 
@@ -105,7 +105,7 @@ export interface IdempotencyOptions {
 }
 
 export interface Idempotency {
-  /** Claims a key, or tells what is known of it. Throws QuotaExceeded, and when the store is away. */
+  /** Claims a key, or returns its existing record. Throws QuotaExceeded, and when the store is unavailable. */
   claim(claim: Claim, fingerprint: string | undefined): Promise<{ attempt: Attempt } | { known: Known }>
   /** Renews what this process holds, and writes what could not be written before. To be called thrice a lease. */
   renew(): Promise<void>
@@ -119,7 +119,7 @@ export interface Idempotency {
   list(query: { state?: State; tenantId?: string; after?: string; limit?: number }): Promise<{ items: IdempotencyRecord[]; next?: string }>
   /** Settles an `unknown` record by hand, with an audit entry. It may not be `unknown` (any more). */
   settle(id: string, settlement: Settlement, actor: Actor): Promise<'settled' | 'not-unknown' | 'missing'>
-  /** Resolves when this process holds nothing any more, or after so many milliseconds. */
+  /** Resolves when this process holds no claim, or after a timeout in milliseconds. */
   idle(timeout: number): Promise<void>
 }
 
@@ -291,7 +291,7 @@ export function createIdempotency(
       // Each round either claims the key, reads what is known of it, or meets somebody who was faster.
       for (let round = 0; round < 5; round++) {
         const row = { id: randomUUID(), slot, tenant_id: claim.tenantId, owner: `${process}.${++attempts}` }
-        // What is known of a request already is still told.
+        // Existing records are still returned.
         if (full && !(await database.selectFrom('idempotency').select('id').where('slot', '=', slot).executeTakeFirst()))
           throw new QuotaExceeded()
         const { numInsertedOrUpdatedRows } = await database
@@ -386,7 +386,7 @@ export function createIdempotency(
           }
         }
       } catch {
-        // The store is away: the next round tries again.
+        // The store is unavailable: the next round retries.
       } finally {
         renewing = false
       }

@@ -164,14 +164,14 @@ export class Hold {
     this.#bytes = bytes
   }
 
-  /** Asks for a permit for so many bytes in all. Calls back once it is given, which may be before this returns; never after `release`. */
+  /** Requests a permit for a total number of bytes. Calls back once it is granted, possibly before this returns; never after `release`. */
   acquire(bytes: number, granted: () => void): void {
     this.#wanted = bytes
     this.#granted = granted
     this.#budget.enqueue(this.#account, this)
   }
 
-  /** From here on so many bytes are held, for the caller to take. Leaves the queue. */
+  /** Grants a number of bytes, which the caller takes, and removes it from the queue. */
   hand(bytes: number): void {
     if (!this.permitted) this.#budget.dequeue(this.#account, this)
     this.set(bytes)

@@ -18,7 +18,7 @@ globalThis.voxgatePage = () => {
       .filter(section => section.get('operations').size > 0)
   }
 
-  /** Few enough to be shown at once: beyond that, the sections stay closed. */
+  /** Maximum operations to show initially: beyond that, the sections stay closed. */
   const shownAtOnce = 40
 
   return {

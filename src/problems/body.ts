@@ -7,7 +7,7 @@ const maxTextBytes = { detail: 4_096, message: 3_072, pointer: 512, violation: 2
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value))
 
-/** A text that takes so many bytes of JSON at most; what is left out at its end is marked. */
+/** A text truncated to a maximum number of bytes of JSON; a truncated end is marked. */
 export function cut(text: string, maxBytes: number): string {
   const mark = ' ...'
   // A character takes one byte at least, and six as an escape.

@@ -21,7 +21,7 @@ import {
   type TenantPatch
 } from './model.ts'
 
-/** Everything an administrator decides. Each change and its audit entry are one transaction; afterwards every replica is told. */
+/** All changes by administrators. Each change and its audit entry are one transaction; afterwards every replica is notified. */
 export interface Administration {
   /** Throws StoreRefusal `tenant-exists`. */
   createTenant(tenant: NewTenant): Promise<Tenant>

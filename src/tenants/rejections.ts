@@ -19,7 +19,7 @@ export interface RefusalLog {
   /** Writes what has not been written yet. */
   close(): Promise<void>
   readonly counts: {
-    /** Refusals of which nothing was written: the database did not take the entry, or there were too many kinds at once. */ dropped: number
+    /** Rejections without an audit entry: the database did not accept it, or there were too many kinds. */ dropped: number
   }
 }
 
@@ -52,7 +52,7 @@ export function createRefusalLog({ record, onError, intervalMs, maxKinds }: Refu
   let writing: Promise<void> | undefined
 
   const drain = async (): Promise<void> => {
-    // Whoever noted it goes on first.
+    // The caller that counted it continues first.
     await undefined
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       try {

@@ -58,7 +58,7 @@ export interface Store {
   touchKeys(used: ReadonlyMap<string, Date>): Promise<void>
   /** Destroys the secrets of credentials that were replaced long enough ago, for a limited time; how many. Any number of replicas may do it. */
   sweep(): Promise<number>
-  /** Tells of changes: this process's own at once, those of other processes where the database passes them on (PostgreSQL). */
+  /** Notifies of changes: of this process's own immediately, of those by other processes where the database supports it (PostgreSQL). */
   onChange(listener: (change: Change) => void): () => void
   /** Master keys that wrap data keys, and how many each. */
   masterKeys(): Promise<{ current: string; counts: Record<string, number> }>
@@ -243,7 +243,7 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
       [keys, touchKey],
       [credentials, touchCredential]
     ] as const) {
-      // In one order, so that two replicas that write at once do not wait for each other.
+      // In one order, so that two replicas that write concurrently do not deadlock.
       const sorted = [...used].sort(([a], [b]) => (a < b ? -1 : 1))
       for (let from = 0; from < sorted.length; from += rowsPerTransaction)
         await database.transaction().execute(async transaction => {

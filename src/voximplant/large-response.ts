@@ -63,7 +63,7 @@ export interface LargeResponseOptions {
   waits: boolean
   /** Its length by its head; undefined where that does not say. */
   length: number | undefined
-  /** Told once: the result, or undefined when the text is no JSON. */
+  /** Called once with the result, or with undefined when the text is not JSON. */
   done(result: LargeResult | undefined): void
 }
 

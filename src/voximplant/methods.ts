@@ -1,10 +1,10 @@
-/** What a method of the upstream does: decides scopes, retries, auditing and what a caller is told. */
+/** What a method of the upstream does: decides scopes, retries, auditing and the errors that callers get. */
 export interface MethodTraits {
   /** Only reads: calling it changes nothing. */
   safe?: true
   /** The tenant's money is spent by a successful call, or by what it starts. */
   costsMoney?: true
-  /** The response holds a secret, or an address that opens something to whoever has it. */
+  /** The response holds a secret, or an address that gives access to anybody who has it. */
   returnsSecret?: true
   /** Removes or overwrites things that cannot be restored; `destructiveIf` says for which parameters, when not always. */
   destructive?: true
@@ -28,7 +28,7 @@ const read: MethodTraits = { safe: true, retry: 'any' }
 const create: MethodTraits = { retry: 'unsent' }
 /** Sent twice, it leaves the same state as sent once. */
 const update: MethodTraits = { retry: 'transport' }
-/** Takes away what cannot be restored, always or for the parameters of `destructiveIf`. */
+/** Removes what cannot be restored, always or for the parameters of `destructiveIf`. */
 const remove: MethodTraits = { destructive: true, retry: 'unsent' }
 /** Costs money. */
 const spend: MethodTraits = { costsMoney: true, retry: 'unsent' }

@@ -15,7 +15,7 @@ export type LongList = Record<string, unknown> & { items: Rows }
 
 /**
  * The JSON of a long list as a stream, and how many bytes it has. The list is used up by it.
- * @param onPassed told of the bytes of rows that have been passed on
+ * @param onPassed called with the number of bytes of rows that were passed on
  */
 export function streamOf(body: LongList, onPassed: (bytes: number) => void): { stream: Readable; bytes: number } {
   const { pieces, bytes } = body.items

@@ -9,7 +9,7 @@ export interface SigningKey {
 
 /** The upstream takes at most 3600 s from `iat` to `exp`. */
 const lifetime = 1800
-/** A token is replaced this many seconds before its end, so that none expires under way. */
+/** A token is replaced this many seconds before its end, so that none expires in flight. */
 const margin = 300
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')

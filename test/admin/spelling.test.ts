@@ -50,7 +50,7 @@ t.test('the admin API answers at its own spelling only', async t => {
   t.equal(await status('/admin/tenants?limit=1&after=%61'), 200, 'a query may be encoded')
   for (const target of spellings) t.match(await status(target), 404, target)
   t.equal(await status('/admin/tenants', 'PUT'), 405)
-  t.equal(await status('/%61dmin/tenants', 'PUT'), 404, 'nor is it told which verbs there would be')
+  t.equal(await status('/%61dmin/tenants', 'PUT'), 404, 'nor does a caller learn which methods there would be')
 })
 
 t.test('the admin API answers at its own spelling only below a base path', async t => {

@@ -3,7 +3,7 @@ import { sqliteDialect } from '../../src/database/sqlite.ts'
 import { openStore } from '../../src/tenants/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
 
-/** One of several processes that open a store at once and write credentials: prints the versions it got. */
+/** One of several processes that open a store concurrently and write credentials: prints the versions it got. */
 const [database = '', masterKey = '', privateKey = '', writes = '1'] = process.argv.slice(2)
 const store = await openStore(
   database.startsWith('postgres:') ? postgresDialect(database) : sqliteDialect(database),

@@ -29,7 +29,7 @@ t.test('the clock runs between measurements, and follows the database step by st
   t.equal(clock.now(), theirs + 5 + 1234)
   theirs += 1239 + 30_000
   await clock.sync()
-  t.equal(clock.now(), theirs + 5, 'a minute is followed right away')
+  t.equal(clock.now(), theirs + 5, 'a minute is followed immediately')
   theirs += 25 * hour
   await clock.sync()
   const { now } = clock

@@ -117,7 +117,7 @@ onEveryDatabase(t, 'a tenant has a limited number of idempotency records', async
   const claim = (key: string) => records.claim({ tenantId: 'acme', keyId: 'key', lineage: 'key', operation: 'addSkill', key }, 'f')
   for (const key of ['a', 'b', 'c']) t.ok('attempt' in (await claim(key)))
   await t.rejects(claim('d'), QuotaExceeded)
-  t.ok('known' in (await claim('a')), 'what is remembered is still told')
+  t.ok('known' in (await claim('a')), 'what is stored is still returned')
   const other = createIdempotency(store, { ttl: 1000, lease: 60_000, quota: recordQuota(store.database, 3) })
   await t.rejects(
     other.claim({ tenantId: 'acme', keyId: 'key', lineage: 'key', operation: 'addSkill', key: 'e' }, 'f'),

@@ -9,7 +9,7 @@ const row = Type.Object({ userId: Type.Integer(), userName: Type.String(), neste
 const drift: Drift = { unknown: () => undefined, unreadable: () => undefined }
 const decode = compileDecoder(Type.Array(row), 'rows')
 
-/** Reads a text in pieces of so many bytes. */
+/** Reads a text in chunks of a number of bytes. */
 function readIn(size: number, bytes: Buffer): RowReader {
   const reader = new RowReader(decode, drift)
   for (let i = 0; i < bytes.length; i += size) reader.read(bytes.subarray(i, i + size))
