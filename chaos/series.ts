@@ -31,7 +31,7 @@ import {
 export interface Line {
   what: string
   figure: string
-  /** What it has to be; empty where it is told for information. */
+  /** What it has to be; empty where it is for information. */
   bound: string
   kept: boolean
 }
@@ -39,7 +39,7 @@ export interface Line {
 export interface SeriesOptions {
   /** Smaller counts: for continuous integration. */
   quick: boolean
-  /** Told what goes on. */
+  /** Receives progress messages. */
   say(line: string): void
 }
 
@@ -125,15 +125,15 @@ const hasty = { UPSTREAM_HEADERS_TIMEOUT: '500', UPSTREAM_TIMEOUT: '2000', UPSTR
 
 // -------------------------------------------------------------------------------------------------------------- 1
 
-/** What callers were told of each write, beside what the upstream knows. */
-function judgeWrites(told: ReadonlyMap<string, Hit[]>, content: NonNullable<Score['content']>): Line[] {
+/** Compares the outcomes that callers got of each write with what the upstream did. */
+function judgeWrites(outcomes: ReadonlyMap<string, Hit[]>, content: NonNullable<Score['content']>): Line[] {
   let lost = 0
   let doubled = 0
   let misreported = 0
   let cut = 0
   let needless = 0
   const answers = new Map<string, number>()
-  for (const [marker, hits] of told) {
+  for (const [marker, hits] of outcomes) {
     for (const hit of hits) count(answers, nameOf(hit))
     const known = content[marker]
     const effects = known?.effects ?? 0
@@ -143,12 +143,12 @@ function judgeWrites(told: ReadonlyMap<string, Hit[]>, content: NonNullable<Scor
     if (done && effects === 0) lost++
     if (effects > 1) doubled++
     if (wasCut) cut++
-    // A caller that was cut off itself was told nothing.
+    // A caller that was cut off itself got no response.
     if (wasCut && !unknown && hits.some(({ status }) => status > 0)) misreported++
     if (unknown && !wasCut) needless++
   }
   return [
-    line('writes', `${told.size}; ${timesOf(answers)}`),
+    line('writes', `${outcomes.size}; ${timesOf(answers)}`),
     none('acknowledged writes without their effect', lost),
     none('writes with more than one effect', doubled),
     line('writes that were cut', cut),
@@ -168,7 +168,7 @@ const faults: Series = ({ quick, say }) =>
     await upstream.set({ seed: 5, rules: anyFault(0.2) })
     const gun = aim(service.origin, 128)
     stage.atEnd(() => gun.close())
-    const told = new Map<string, Hit[]>()
+    const outcomes = new Map<string, Hit[]>()
     const answers = new Map<string, number>()
     let astray = 0
     let reads = 0
@@ -186,8 +186,8 @@ const faults: Series = ({ quick, say }) =>
         const marker = `chaos-w${i}`
         const shot = writeOf(marker, tenant, i % 20 === 3)
         const hits: Hit[] = []
-        told.set(marker, hits)
-        // A third of the callers send it twice at once, a third again once it is answered.
+        outcomes.set(marker, hits)
+        // A third of the callers send it twice concurrently, a third again after the response.
         const how = keys ? Math.floor(i / 10) % 3 : 0
         hits.push(...(await Promise.all(how === 1 ? [gun.fire(shot), gun.fire(shot)] : [gun.fire(shot)])))
         if (how === 2) hits.push(await gun.fire(shot))
@@ -201,9 +201,9 @@ const faults: Series = ({ quick, say }) =>
       line('requests', `${total}, ${score.requests} at the upstream, ${(share * 100).toFixed(1)} % of them struck by a fault`),
       line(
         'idempotency keys',
-        keys ? 'known; a third of the writes sent twice at once, a third repeated' : 'not known to this version: nothing repeated'
+        keys ? 'known; a third of the writes sent twice concurrently, a third repeated' : 'not known to this version: nothing repeated'
       ),
-      ...judgeWrites(told, score.content),
+      ...judgeWrites(outcomes, score.content),
       line('reads', `${reads}, ${((good / reads) * 100).toFixed(2)} % well; ${timesOf(answers)}`),
       none('answers of another request', astray),
       line('the service', service.child.exitCode === null ? 'runs' : 'crashed', 'runs', service.child.exitCode === null)
@@ -521,7 +521,7 @@ const outages: Series = ({ quick, say }) =>
     const limitedGuns = replicas.map(({ origin }) => aim(origin, 64))
     stage.atEnd(() => Promise.all([...guns, ...limitedGuns].map(gun => gun.close())))
     let next = 0
-    const told = new Map<string, Hit[]>()
+    const outcomes = new Map<string, Hit[]>()
 
     /** Load for a while; `act` is done at its start. */
     const during = async (what: string, length: number, act: () => unknown = () => {}): Promise<Window> => {
@@ -535,7 +535,7 @@ const outages: Series = ({ quick, say }) =>
           const tenant = tenants[i % tenants.length]!
           const at = performance.now()
           const hit = await guns[i % 2]!.fire(write ? writeOf(marker, tenant, true) : readOf(marker, tenant))
-          if (write) told.set(marker, [hit])
+          if (write) outcomes.set(marker, [hit])
           window.hits.push({ at, hit, write })
         }),
         rain(pressed, length, async i => {
@@ -563,7 +563,7 @@ const outages: Series = ({ quick, say }) =>
         line(
           `${what}: the limited tenant's most in a second`,
           `${most}: ${(most / (limit + burst)).toFixed(2)}x what a full bucket allows, ${(most / limit).toFixed(2)}x the rate; ${(admitted.length / seconds).toFixed(0)} a second on average`,
-          `at most 2x of ${limit} a second and ${burst} at once`,
+          `at most 2x of ${limit} a second with a burst of ${burst}`,
           most <= 2 * (limit + burst)
         ),
         // Longer than a second it must not last: what is more than the rate is a bucket or two.
@@ -600,7 +600,7 @@ const outages: Series = ({ quick, say }) =>
     }
     const running = replicas.filter(({ child }) => child.exitCode === null && child.signalCode === null).length
     const { content } = await upstream.score()
-    return [...lines, ...judgeWrites(told, content), line('replicas that run', running, '2', running === 2)]
+    return [...lines, ...judgeWrites(outcomes, content), line('replicas that run', running, '2', running === 2)]
   })
 
 // -------------------------------------------------------------------------------------------------------------- 7
@@ -629,7 +629,7 @@ const kills: Series = ({ quick, say }) =>
     await upstream.set({ rules: [{ fault: { kind: 'latency', ms: 5, jitter: 60 } }] })
     const gun = aim(service.origin, 32)
     stage.atEnd(() => gun.close())
-    const told = new Map<string, Hit[]>()
+    const outcomes = new Map<string, Hit[]>()
     let over = false
     let next = 0
     let deadline = Number.POSITIVE_INFINITY
@@ -638,7 +638,7 @@ const kills: Series = ({ quick, say }) =>
         const i = next++
         const marker = `chaos-k${i}`
         const hits: Hit[] = []
-        told.set(marker, hits)
+        outcomes.set(marker, hits)
         await insist(
           () => gun,
           writeOf(marker, tenants[i % tenants.length]!, true),
@@ -654,23 +654,20 @@ const kills: Series = ({ quick, say }) =>
       await sleep(randomInt(50, 400))
       await service.stop('SIGKILL')
       service = await startReplica(stage, upstream.origin, env, port)
-      if ((i + 1) % 10 === 0) say(`${i + 1} kills, ${told.size} writes`)
+      if ((i + 1) % 10 === 0) say(`${i + 1} kills, ${outcomes.size} writes`)
     }
     over = true
     deadline = performance.now() + 30_000
     await Promise.all(callers)
     const { content } = await upstream.score()
-    const open = [...told.values()].filter(
+    const open = [...outcomes.values()].filter(
       hits => !hits.some(({ status, code }) => (status >= 200 && status < 300) || code === 'outcome-unknown')
     )
     return [
       line('kill -9 during money calls', `${total} times`),
-      line(
-        'idempotency keys',
-        keys ? 'known; callers repeat until they are told what became of it' : 'not known to this version: nothing repeated'
-      ),
-      ...judgeWrites(told, content),
-      keys ? none('never told what became of it', open.length) : line('never told what became of it', open.length)
+      line('idempotency keys', keys ? 'known; callers repeat until they know the outcome' : 'not known to this version: nothing repeated'),
+      ...judgeWrites(outcomes, content),
+      keys ? none('without a known outcome', open.length) : line('without a known outcome', open.length)
     ]
   })
 
@@ -681,7 +678,7 @@ const terms: Series = ({ quick, say }) =>
     const upstream = await startUpstream(stage)
     const tenants = await makeTenants(stage, 4)
     await upstream.set({ rules: [{ fault: { kind: 'latency', ms: 5, jitter: 300 } }] })
-    const told = new Map<string, Hit>()
+    const outcomes = new Map<string, Hit>()
     const ends = new Map<string, number>()
     const took: number[] = []
     let next = 0
@@ -694,8 +691,8 @@ const terms: Series = ({ quick, say }) =>
           const n = next++
           const marker = `chaos-t${n}`
           const tenant = tenants[n % tenants.length]!
-          told.set(marker, await gun.fire(n % 5 === 0 ? writeOf(marker, tenant, true) : readOf(marker, tenant)))
-          if (told.get(marker)!.status === 0) await sleep(20)
+          outcomes.set(marker, await gun.fire(n % 5 === 0 ? writeOf(marker, tenant, true) : readOf(marker, tenant)))
+          if (outcomes.get(marker)!.status === 0) await sleep(20)
         }
       })
       await sleep(randomInt(300, 800))
@@ -709,16 +706,16 @@ const terms: Series = ({ quick, say }) =>
       if ((i + 1) % 5 === 0) say(`${i + 1} of ${total}`)
     }
     const { content } = await upstream.score()
-    const unanswered = [...told].filter(([, { status }]) => status === 0)
+    const unanswered = [...outcomes].filter(([, { status }]) => status === 0)
     const lost = unanswered.filter(([marker]) => content[marker])
-    const away = [...told.values()].filter(({ status }) => status === 503)
+    const rejected = [...outcomes.values()].filter(({ status }) => status === 503)
     return [
       line(
         'SIGTERM under load',
-        `${total} times, ${told.size} requests, ${timesOf(ends)}; the slowest end took ${(Math.max(...took) / 1000).toFixed(1)} s`
+        `${total} times, ${outcomes.size} requests, ${timesOf(ends)}; the slowest end took ${(Math.max(...took) / 1000).toFixed(1)} s`
       ),
       none('requests taken in and never answered', lost.length),
-      line('turned away with 503 while it went', away.length),
+      line('rejected with 503 while it ended', rejected.length),
       line('connections that the closed port refused', unanswered.length - lost.length),
       line(
         'ends',

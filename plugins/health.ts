@@ -17,14 +17,14 @@ const lookTimeout = 1_000
 /** How often connections that have become idle are closed while the last requests are answered, in milliseconds. */
 const reapEvery = 100
 
-/** So long must no connection come before it stops listening, but no longer than this is waited for it, in milliseconds. */
+/** It stops listening after this time without a new connection, or at most after the other, in milliseconds. */
 const quiet = 10
 const mostWait = 2_000
 
 /** How long the database's answer to a probe is kept, in milliseconds. */
 const pingInterval = 1_000
 
-/** Asks at most once per `intervalMs`, and never twice at a time; whoever comes in between gets the same outcome, also when it is a failure. */
+/** Asks at most once per `intervalMs`, and never concurrently; callers in between get the same outcome, a failure too. */
 function atMostEvery(intervalMs: number, ask: () => Promise<void>): () => Promise<void> {
   let outcome: Promise<void> | undefined
   return () => {
@@ -116,7 +116,7 @@ export default fp(
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Says that it is not ready any more, and waits for so many milliseconds, in which it serves on, for balancers to notice. */
+    /** Makes it not ready, and waits for a number of milliseconds, in which it still serves, until balancers notice. */
     drain(delay: number): Promise<void>
   }
 }

@@ -74,12 +74,12 @@ export interface TenantsOptions {
 }
 
 /**
- * What may be looked up for keys that are not in memory: so many a second that a replica that has just started serves all of its callers, and so
- * few that a flood of invented keys costs the database little. Two places fewer than the caches have loads, for keys that are known.
+ * The budget of look-ups of keys that are not in memory: enough for a replica that has just started to serve all of its callers, and
+ * few enough that a flood of invented keys costs the database little. Two slots fewer than the caches have loads, for keys that exist.
  */
 const lookupBudget = { perSecond: 1_000, burst: 1_000, maxConcurrent: 6, maxQueued: 10_000, maxQueuedPerSource: 100 }
 
-/** While the database is away, a key is good for so long after it was last looked up, in milliseconds: it may have been revoked. */
+/** How long a key is valid after its last look-up while the database is unavailable, in milliseconds: it may have been revoked. */
 const keyGrace = 60_000
 /** How often last uses are written, and how often secrets are looked for that have to go, in milliseconds. */
 const flushInterval = 5_000

@@ -114,7 +114,7 @@ export default {
   bindSkills: endpoint({
     http: 'PUT /skill-bindings',
     rpc: 'BindSkill',
-    summary: 'Bind several skills at once',
+    summary: 'Bind several skills',
     description: 'Every named skill is bound to every named user and queue.',
     tag,
     input: strict(bindings),
@@ -127,7 +127,7 @@ export default {
   unbindSkills: endpoint({
     http: 'DELETE /skill-bindings',
     rpc: 'BindSkill',
-    summary: 'Unbind several skills at once',
+    summary: 'Unbind several skills',
     description: 'Every named skill is unbound from every named user and queue.',
     tag,
     input: strict(bindings),

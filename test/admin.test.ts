@@ -269,7 +269,7 @@ onEveryDatabase(t, 'the life of a tenant', async (t, database) => {
   t.match(
     await call(rotated.body.key, 'GET', '/applications'),
     { status: 401, body: { code: 'key-expired' } },
-    'without a grace it ends at once'
+    'without a grace period it ends immediately'
   )
   t.equal((await admin('DELETE', `/tenants/acme/keys/${keyId}`)).status, 204)
   t.equal((await admin('DELETE', `/tenants/acme/keys/${keyId}`)).status, 204, 'again: the same')
@@ -493,7 +493,7 @@ t.test('scopes follow from the declarations', async t => {
 })
 
 t.test('what the upstream tells of credentials', async t => {
-  // An upstream that answers what it is told to, in the upstream's words.
+  // An upstream with prepared responses, in the upstream's format.
   let answers: Record<string, object> = {}
   const seen: string[] = []
   const upstream = createServer((request, response) => {
@@ -530,7 +530,7 @@ t.test('what the upstream tells of credentials', async t => {
   answers = { GetAccountInfo: { result: { account_id: 600_001 } } }
   const untold = await put()
   t.match(untold, { status: 200, body: { version: 2 } })
-  t.notOk('roles' in untold.body, 'roles are left out where they are not told')
+  t.notOk('roles' in untold.body, 'roles are omitted where they are unknown')
   answers = { GetAccountInfo: { result: { account_id: 5 } } }
   t.match(await put(), { status: 422, body: { code: 'credentials-of-another-account', detail: /account 5/ } })
   answers = { GetAccountInfo: { error: { code: 100, msg: 'Authorization failed.' } } }
@@ -549,7 +549,7 @@ t.test('two replicas on PostgreSQL', { skip: postgres.missing }, async t => {
   t.teardown(() => sandbox.close())
   const database = await postgresDatabase(t)
   const masterKey = randomBytes(32)
-  // A cache that would outlast the test: only being told can make the difference.
+  // A cache that would outlast the test: only a notification can make the difference.
   const [one, two] = await Promise.all([1, 2].map(() => replica(t, database.dialect(), masterKey, origin, { CACHE_TTL: '600000' })))
   await one!.admin('POST', '/tenants', { tenantId: 'acme', accountId: 600_001 })
   await one!.admin('PUT', '/tenants/acme/credentials', fileOf(credential))

@@ -279,7 +279,7 @@ t.test("a tenant's own headers", async t => {
   })
   await by.updateTenant('tenant-1', { settings: {} })
   await service.call('GET', '/skills')
-  t.notOk('x-client' in seen.at(-1)!.headers, 'gone when they are taken away')
+  t.notOk('x-client' in seen.at(-1)!.headers, 'gone when they are removed')
 })
 
 const entriesOf = async ({ store }: Service, action?: string) =>

@@ -52,14 +52,14 @@ const targets: Target[] = [
   }))
 ]
 
-/** As many pieces as take so many bytes. */
+/** Pieces that together take a number of bytes. */
 const times = (bytes: number, piece: (i: number) => string, between = ','): string => {
   const parts: string[] = []
   for (let length = 0; length < bytes; length += parts.at(-1)!.length + 1) parts.push(piece(parts.length))
   return parts.join(between)
 }
 
-/** JSON bodies of so many bytes that are wrong in one way. */
+/** JSON bodies of a number of bytes that are invalid in one way. */
 const bodies: Record<string, (bytes: number, fields: NonNullable<Target['fields']>) => string> = {
   'unknown fields': bytes => `{${times(bytes, i => `"f${i}":1`)}}`,
   'fields whose names are escapes': bytes => `{${times(bytes, i => `"\\u0000\\u0001${i}":1`)}}`,
@@ -79,7 +79,7 @@ const bodies: Record<string, (bytes: number, fields: NonNullable<Target['fields'
   'a list in place of an object': bytes => `[${times(bytes, () => '{}')}]`
 }
 
-/** Queries of so many bytes. */
+/** Queries of a number of bytes. */
 const queries: Record<string, (bytes: number) => string> = {
   'unknown parameters': bytes => times(bytes, i => `f${i}=1`, '&'),
   'one parameter again and again': bytes => times(bytes, i => `limit=${i}`, '&'),

@@ -145,7 +145,7 @@ async function plant(t: Test, database: TestDatabase): Promise<void> {
     if (mood === 'break') return void request.raw.socket.destroy()
     if (mood === 'fault') return reply.code(500).send(`{"error": "${request.headers.authorization}`)
     if (mood === 'garbage') return reply.code(200).send(`<html>${request.headers.authorization} ${request.body}`)
-    // An upstream that says everything back that it was told.
+    // An upstream that echoes everything it receives.
     return reply.code(200).send({ error: { code: 100, msg: `no: ${request.headers.authorization} ${request.body}` } })
   })
   const origin = await sandbox.listen({ host: '127.0.0.1', port: 0 })

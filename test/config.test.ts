@@ -57,7 +57,7 @@ t.test('in production secrets travel by TLS, or stay on the machine', async t =>
   t.equal(problemsOf({ VOXIMPLANT_API: 'http://10.0.0.1' }), '', 'in development it may')
 })
 
-t.test('a master key without entropy refuses the start in production, and is told of elsewhere', async t => {
+t.test('a master key without entropy prevents the start in production, and is a warning elsewhere', async t => {
   const text = (value: string) => Buffer.from(value.padEnd(32, ' ').slice(0, 32)).toString('base64')
   for (const [weak, complaint] of [
     [Buffer.alloc(32).toString('base64'), /one byte again and again/],

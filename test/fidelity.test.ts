@@ -44,13 +44,13 @@ function lostOf(
       return [
         ...lost(rows, body.items, 'result'),
         ...(total_count === undefined ? [] : lost(total_count, body.total, 'total_count')),
-        // Told by the number of items, unless the upstream miscounts.
+        // Expressed by the number of items, unless the upstream miscounts.
         ...(count === rows.length ? [] : lost(count!, body.count, 'count')),
         ...lost(beside, body, 'beside')
       ]
     case 'first':
       return [...lost(rows[0]!, body, 'result'), ...lost(beside, body, 'beside')]
-    // A `result` that is a bare 1 is told by the status.
+    // A `result` that is a bare 1 is expressed by the status.
     default:
       return [...(typeof result === 'object' ? lost(result, body, 'result') : []), ...lost(beside, body, 'beside')]
   }
@@ -223,7 +223,7 @@ t.test('an error beside a result that holds data leaves the data there', async t
   text = JSON.stringify({ result: [], error })
   t.ok((await service.call('GET', '/applications/1/users')).status >= 400, 'without data it is an error')
   text = JSON.stringify({ result: [{ user_id: 1 }], error })
-  t.ok((await service.call('DELETE', '/applications/1/users/1')).status >= 400, 'and where nothing could be told of it')
+  t.ok((await service.call('DELETE', '/applications/1/users/1')).status >= 400, 'and where the response could not show it')
 })
 
 t.test('rules and scenarios come with the applications of the sandbox that are asked for them', async t => {

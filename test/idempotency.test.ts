@@ -205,8 +205,8 @@ t.test('the header is required where a call costs money, and checked everywhere'
     }
   })
   t.match(asked.headers['access-control-allow-headers'], /idempotency-key/)
-  const told = await service.app.inject({ url: '/health/live', headers: { origin: 'https://app.example' } })
-  t.match(told.headers['access-control-expose-headers'], /idempotency-replayed/)
+  const live = await service.app.inject({ url: '/health/live', headers: { origin: 'https://app.example' } })
+  t.match(live.headers['access-control-expose-headers'], /idempotency-replayed/)
 })
 
 // --------------------------------------------------------------------------------------------------------------- the answers
@@ -281,7 +281,7 @@ onEveryDatabase(t, 'what has done nothing frees its key', async (t, database) =>
   t.match(await app.idempotency.list({ state: 'unknown' }), { items: [] })
 })
 
-onEveryDatabase(t, 'requests at once', async (t, database) => {
+onEveryDatabase(t, 'concurrent requests with one key have one effect', async (t, database) => {
   const house = await found(t, database)
   const { upstream } = house
   const replicas = [await serve(t, house), await serve(t, house)]
@@ -307,7 +307,7 @@ onEveryDatabase(t, 'requests at once', async (t, database) => {
     if (upstream.count(`round ${round}`) !== 1) t.fail(`round ${round} had ${upstream.count(`round ${round}`)} effects`)
   }
   t.strictSame([...seen.keys()].sort(), [201, 409])
-  t.comment(`20 keys, each sent 10 times at once to two replicas: 20 effects; answers by status ${JSON.stringify([...seen])}`)
+  t.comment(`20 keys, each sent 10 times concurrently to two replicas: 20 effects; answers by status ${JSON.stringify([...seen])}`)
 })
 
 onEveryDatabase(t, 'an outcome that is not known stays so until it is settled', async (t, database) => {
@@ -404,15 +404,15 @@ onEveryDatabase(t, 'without its store nothing is sent', async (t, database) => {
   const { upstream } = house
   const { sms, app } = await serve(t, house)
   await sms('warm')
-  await database.exec('alter table idempotency rename to away')
-  const away = { status: 503, retryAfter: /^\d+$/, body: { code: 'store-unavailable', retryable: true } }
-  t.match(await sms('away', 'away'), away)
-  await database.exec('alter table away rename to idempotency')
-  t.equal(upstream.count('away'), 0)
-  t.match(await sms('away', 'away'), { status: 201, replayed: false })
+  await database.exec('alter table idempotency rename to moved')
+  const unavailable = { status: 503, retryAfter: /^\d+$/, body: { code: 'store-unavailable', retryable: true } }
+  t.match(await sms('moved', 'moved'), unavailable)
+  await database.exec('alter table moved rename to idempotency')
+  t.equal(upstream.count('moved'), 0)
+  t.match(await sms('moved', 'moved'), { status: 201, replayed: false })
 
   let back = await refuseStep(database, 'sent')
-  t.match(await sms('unmarked', 'unmarked'), away, 'what cannot be written down before it leaves does not leave')
+  t.match(await sms('unmarked', 'unmarked'), unavailable, 'a call that cannot be recorded before it is sent is not sent')
   await back()
   t.equal(upstream.count('unmarked'), 0)
   t.match(await sms('unmarked', 'unmarked'), { status: 201, replayed: false })
@@ -429,7 +429,7 @@ onEveryDatabase(t, 'without its store nothing is sent', async (t, database) => {
 
 // ------------------------------------------------------------------------------------------------------------- the caller goes
 
-onEveryDatabase(t, 'a caller that goes away loses nothing', async (t, database) => {
+onEveryDatabase(t, 'a caller that disconnects loses nothing', async (t, database) => {
   const house = await found(t, database)
   const { upstream } = house
   const { sms, app, address } = await serve(t, house)
@@ -755,12 +755,12 @@ onEveryDatabase(t, 'kill -9 at random, during money calls', async (t, database) 
   upstream.behave(({ act }) => void setTimeout(act, Math.random() * 20))
   let current = await startChild(t, house)
   const texts: string[] = []
-  const told = new Map<string, number>()
+  const outcomes = new Map<string, number>()
   const open = new Set<string>()
   const send = async (text: string) => {
     const answer = await attempt(current.address, key, text)
     if (answer?.status === 201 || answer?.body?.code === 'outcome-unknown') {
-      told.set(text, answer.status)
+      outcomes.set(text, answer.status)
       open.delete(text)
     } else if (answer && answer.status !== 409) throw new Error(`${text}: ${answer.text}`)
   }
@@ -788,24 +788,24 @@ onEveryDatabase(t, 'kill -9 at random, during money calls', async (t, database) 
     await current.dead
     current = successor
   }
-  for (const text of [...open]) told.set(text, (await settled(() => current.address, key, text)).status)
+  for (const text of [...open]) outcomes.set(text, (await settled(() => current.address, key, text)).status)
   const counts = { effects: 0, doubled: 0, lost: 0, unknown: 0, 'unknown with an effect': 0 }
   for (const text of texts) {
     const effects = upstream.count(text)
     counts.effects += effects
     if (effects > 1) counts.doubled++
-    if (told.get(text) === 201 && effects !== 1) counts.lost++
-    if (told.get(text) === 504) counts.unknown++
-    if (told.get(text) === 504 && effects > 0) counts['unknown with an effect']++
+    if (outcomes.get(text) === 201 && effects !== 1) counts.lost++
+    if (outcomes.get(text) === 504) counts.unknown++
+    if (outcomes.get(text) === 504 && effects > 0) counts['unknown with an effect']++
   }
   t.equal(counts.doubled, 0, 'doubled')
   t.equal(counts.lost, 0, 'acknowledged without an effect')
-  t.equal(told.size, texts.length, 'each is told its outcome')
+  t.equal(outcomes.size, texts.length, 'each gets its outcome')
   t.ok(counts.effects > kills)
   t.comment(`${kills} kills, ${texts.length} requests with a key: ${JSON.stringify(counts)}`)
 })
 
-onEveryDatabase(t, 'a tenant that is deleted while its call is under way', async (t, { dialect }) => {
+onEveryDatabase(t, 'a tenant that is deleted while its call is in flight', async (t, { dialect }) => {
   const store = await openStore(dialect(), createVault(randomBytes(32)))
   t.teardown(() => store.close())
   const records = createIdempotency(store, { ttl: 60_000, lease: 60_000 })

@@ -91,7 +91,7 @@ t.test("another tenant's ids are answered as ids of nothing", async t => {
 
 // --------------------------------------------------------------------------------------------------- while everything goes wrong
 
-/** How many calls of how many tenants, and how many are under way at once. */
+/** The number of calls, of tenants, and of concurrent calls. */
 const load = { tenants: 50, calls: 10_000, atOnce: 200 }
 
 /** Where a call says which tenant and which call it is: an application's name, which the upstream below answers with. */
@@ -165,7 +165,7 @@ async function startJudge(tenants: readonly TestTenant[], keys: ReadonlyMap<numb
 }
 
 t.test(
-  '10,000 calls of 50 tenants at once, with callers that leave and an upstream that fails: no answer and no token is astray',
+  '10,000 concurrent calls of 50 tenants, with callers that disconnect and an upstream that fails: no response and no token is misdelivered',
   async t => {
     let judge!: Judge
     const service = await startService({

@@ -9,7 +9,7 @@ import type { Store } from '../src/tenants/store.ts'
 import { emptyList, startStub } from './stub.ts'
 import { type Service, type ServiceOptions, services, startRedis, startService, testConfig, tester } from './support.ts'
 
-/** Rate limits, of one process and shared through a Redis of the test's own; limits of calls at once. */
+/** Rate limits, of one process and shared through a Redis of the test's own; limits of concurrent calls. */
 
 const { redis: redisServer } = await services()
 
@@ -91,7 +91,7 @@ t.test('a tenant’s own settings, changed while it calls', async t => {
   t.same(statuses(await many(5, () => service.call('GET', '/skills', undefined, { tenant: 1 }))), { 200: 2, 429: 3 }, 'nobody else’s')
 })
 
-t.test('whoever has no key is limited by address', async t => {
+t.test('requests without a key are limited by address', async t => {
   const service = await start(t, { ADDRESS_RATE: never, ADDRESS_BURST: '10' }, { tenants: 2 })
   const { port } = new URL(await service.app.listen({ host: '127.0.0.1', port: 0 }))
   const get = (localAddress: string, path: string, key?: string) =>
@@ -148,7 +148,7 @@ async function holdingUpstream(t: Test) {
   }
 }
 
-t.test('so many calls at once', async t => {
+t.test('concurrent calls have a limit', async t => {
   const upstream = await holdingUpstream(t)
   const service = await start(
     t,
@@ -186,7 +186,7 @@ t.test('a place has to become free in time', async t => {
   const next = service.call('GET', '/skills')
   await upstream.holds(1)
   upstream.letGo()
-  t.equal((await next).status, 200, 'whoever gave up takes no place')
+  t.equal((await next).status, 200, 'a caller that disconnected takes no slot')
 })
 
 t.test('a change whose caller leaves while it waits for a place is not sent', async t => {
@@ -282,7 +282,7 @@ t.test('a process under pressure turns away what is too much, and nothing else',
   const idle = service.call('GET', '/skills')
   await upstream.holds(1)
   upstream.letGo()
-  t.equal((await idle).status, 200, 'one that has nothing to do turns nobody away')
+  t.equal((await idle).status, 200, 'an idle one rejects nobody')
 })
 
 /** A further key of a tenant. */
@@ -319,7 +319,7 @@ async function replicas(t: Test, env: Record<string, string>, redisSettings: str
     const { statusCode } = await apps[replica]!.inject({ url: '/skills', headers: { authorization } })
     return { status: statusCode, ms: performance.now() - before }
   }
-  /** Calls on both, eight at a time each, for so long: how many were let in, and how long the slowest took. */
+  /** Calls both for a time, eight concurrently each: how many were admitted, and how long the slowest took. */
   const load = async (ms: number) => {
     const end = performance.now() + ms
     const answers: { status: number; ms: number }[] = []
@@ -345,7 +345,7 @@ const originOf = async ({ sandbox }: Service): Promise<string> => {
   return `http://127.0.0.1:${port}`
 }
 
-/** What a bucket lets in during so long, in milliseconds. */
+/** What a bucket admits during a time, in milliseconds. */
 const allowance = (rate: number, burst: number, ms: number) => burst + (rate * ms) / 1000
 
 t.test('two replicas share one limit', { skip: redisServer.missing }, async t => {
@@ -388,7 +388,7 @@ for (const [what, go, comeBack] of [
     const recovered = performance.now() - since
     const after = await back
     t.comment(
-      `noticed after ${noticed.toFixed(0)} ms; ${during.admitted} admitted in ${seconds.toFixed(1)} s away (limit: 20/s), the slowest answer took ${during.slowest.toFixed(0)} ms; back ${recovered.toFixed(0)} ms after the command, ${after.admitted} admitted in the 3 s after`
+      `noticed after ${noticed.toFixed(0)} ms; ${during.admitted} admitted in ${seconds.toFixed(1)} s without Redis (limit: 20/s), the slowest answer took ${during.slowest.toFixed(0)} ms; back ${recovered.toFixed(0)} ms after the command, ${after.admitted} admitted in the 3 s after`
     )
     t.ok(recovered < 3_000, 'back soon')
     t.ok(after.admitted <= 2 * allowance(20, 40, 3_000))

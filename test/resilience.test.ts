@@ -81,8 +81,8 @@ t.test('Retry-After', async t => {
   t.equal((await service.call('GET', '/skills')).status, 200)
   t.ok(performance.now() - before >= 990, 'a short wait is waited')
   behave((_, response) => response.writeHead(429, { 'retry-after': '60' }).end())
-  const told = await service.call('GET', '/skills')
-  t.match(told, { status: 429, headers: { 'retry-after': '60' } }, 'a long one is the caller’s')
+  const limited = await service.call('GET', '/skills')
+  t.match(limited, { status: 429, headers: { 'retry-after': '60' } }, 'a long one is the caller’s')
   t.equal(attempts.length, 1)
 })
 

@@ -129,7 +129,7 @@ t.test('a tenant that leaves its share untaken is refused until it takes some; a
   t.equal((await get(users('x'))).status, 200)
 })
 
-t.test('while several tenants leave the budget untaken, requests are held back and turned away', async t => {
+t.test('while several tenants leave the budget untaken, requests are queued and rejected', async t => {
   const small = listOf(200_000)
   const env = {
     RESPONSE_MEMORY: '2097152',
@@ -142,7 +142,7 @@ t.test('while several tenants leave the budget untaken, requests are held back a
   const { get, budget, app } = await start(t, env, name => (name === 'never' ? void pending.push(name) : small), 3)
   for (const key of ['tenant-1', 'tenant-2']) budget.hold(key).hand(1_048_576)
   t.ok(budget.isFull)
-  // One is under way, which is all that is let in.
+  // One is in flight, which is all that is admitted.
   void get(users('never'), 2).catch(() => {})
   await until(t, 'it is under way', () => pending.length === 1)
   const shed = await get(users('x'), 2)
@@ -215,7 +215,7 @@ t.test('a long list that is no JSON, or breaks off, is the fault of the upstream
   t.equal(budget.held, 0)
 })
 
-t.test('a caller that goes away while its large response waits leaves the queue', async t => {
+t.test('a caller that disconnects while its large response waits leaves the queue', async t => {
   const { ask, budget } = await start(t, { RESPONSE_MEMORY: '1048576' }, () => list5MB)
   const blocker = budget.hold('another')
   blocker.acquire(900_000, () => {})

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startService } from './support.ts'
 
-/** What callers are promised beyond single endpoints: addresses, pages, names, many at once, everything at once. */
+/** What callers are promised beyond single endpoints: addresses, pages, names, several resources, everything. */
 
 const person = (userName: string) => ({ userName, userDisplayName: userName.toUpperCase(), userPassword: 'Passw0rd!' })
 
@@ -104,7 +104,7 @@ t.test('names', async t => {
   )
 })
 
-t.test('many at once, and everything', async t => {
+t.test('a call can select several resources, or everything', async t => {
   const service = await startService()
   t.teardown(() => service.close())
   const { call } = service
@@ -214,7 +214,7 @@ t.test('accounts and rates', async t => {
   t.match(await service.call('GET', '/currency-rates?currency=XXX'), { status: 422, body: { upstream: { name: 'INVALID_CURRENCY' } } })
 })
 
-t.test('requests are told apart', async t => {
+t.test('every request has an id of its own', async t => {
   const service = await startService()
   t.teardown(() => service.close())
   const own = await service.call('GET', '/skills/5', undefined, { headers: { 'x-request-id': 'my-request-0001' } })

@@ -104,7 +104,7 @@ t.test('with no configuration it runs against the sandbox, twice', async t => {
   const [, , keyAgain] = await second.says(/Swagger UI\s+(\S+)\s+API key\s+(\S+)/)
   const [, , urlAgain = ''] = await second.says(/curl -H '([^']+)' (\S+)/)
   t.equal(keyAgain, key, 'a second start knows the same key')
-  for (const mode of modes()) t.match(mode, / 600$/, 'wider rights are taken away at the start')
+  for (const mode of modes()) t.match(mode, / 600$/, 'wider rights are removed at the start')
   const still = (await (await fetch(urlAgain, { headers })).json()) as { items: { userName: string }[] }
   t.ok(
     still.items.some(item => item.userName === 'bob'),

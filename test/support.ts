@@ -150,7 +150,7 @@ export async function freePort(): Promise<number> {
 export interface TestRedis {
   url: string
   start(): Promise<void>
-  /** Ends it at once; what it held is gone. */
+  /** Ends it immediately; what it held is gone. */
   kill(): Promise<void>
   /** SIGSTOP and SIGCONT: its connections stay open. */
   freeze(): void

@@ -85,7 +85,7 @@ t.test('the cache', async t => {
     return `${key}${loads}`
   })
   t.same(await Promise.all([cache.get('a'), cache.get('a'), cache.get('a')]), ['a1', 'a1', 'a1'], 'one load for all who wait')
-  t.equal(cache.get('a'), 'a1', 'then at once')
+  t.equal(cache.get('a'), 'a1', 'then immediately')
   cache.delete('a')
   t.equal(await cache.get('a'), 'a2', 'forgotten, loaded anew')
   const late = cache.get('b')

@@ -113,7 +113,7 @@ t.test('an upstream that swallows everything', async t => {
   t.ok(probes >= 2 && probes <= (seconds * 1000) / interval + 2, `${probes} probes in ${seconds} s, one per ${interval} ms`)
   refusals.sort((a, b) => a - b)
   const p99 = refusals[Math.floor(refusals.length * 0.99)]!
-  t.ok(refusals.length > 20 && refusals[Math.floor(refusals.length / 2)]! < 50, 'others are answered at once')
+  t.ok(refusals.length > 20 && refusals[Math.floor(refusals.length / 2)]! < 50, 'others get an immediate response')
   t.comment(`${refusals.length} refusals, median ${refusals[Math.floor(refusals.length / 2)]!.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`)
   behave(response => response.end(empty))
   const back = performance.now()
@@ -183,7 +183,7 @@ t.test('whose breaker opens', async t => {
   const other = await start(t, few, { tenants: 5 })
   other.behave(response => response.destroy())
   for (let i = 0; i < 2; i++) for (const tenant of [0, 1, 2]) await other.service.call('GET', '/skills', undefined, { tenant })
-  t.equal(other.service.app.upstream.open().hosts.length, 1, 'when several get no answer, the host is away')
+  t.equal(other.service.app.upstream.open().hosts.length, 1, 'when several get no response, the host is unavailable')
   const before = other.taken()
   t.match(await other.service.call('GET', '/skills', undefined, { tenant: 4 }), { status: 503, body: { code: 'upstream-unavailable' } })
   t.equal(other.taken(), before, 'to those as well who have not met it')

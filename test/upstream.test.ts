@@ -191,7 +191,7 @@ t.test('an upstream that is not there', async t => {
     const { status, body: problem } = await service.call(method, url, body)
     t.equal(status, 502)
     t.equal(problem.code, 'upstream-unreachable', 'provably not sent: no unknown outcome')
-    t.notMatch(problem.detail, /127\.0\.0\.1/, 'the address inside is not told')
+    t.notMatch(problem.detail, /127\.0\.0\.1/, 'the internal address is not revealed')
   }
 })
 

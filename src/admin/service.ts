@@ -49,7 +49,7 @@ export interface Administrator {
   idempotency(filter: IdempotencyFilter): Promise<{ items: IdempotencyRecord[]; next?: string }>
   /** Says what became of a request whose outcome is unknown. */
   settleIdempotency(actor: Actor, id: string, settlement: IdempotencySettlement): Promise<void>
-  /** Starts wrapping data keys anew, unless that is under way. `done` settles at its end. */
+  /** Starts to rewrap data keys, unless that is in progress. `done` settles at its end. */
   rotateMasterKey(actor: Actor, onProgress?: (progress: MasterKeyProgress) => void): { done: Promise<void> }
   masterKey(): Promise<MasterKeyRotation>
   scopes(): { items: Scope[] }

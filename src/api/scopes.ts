@@ -6,7 +6,7 @@ import type { Reply } from './reply.ts'
 
 /** Scopes that no other scope grants, `*` included. */
 export const standaloneScopes = {
-  bulk: 'Calls with `all`, which select everything at once.',
+  bulk: 'Calls with `all`, which select everything.',
   spend: "Calls that cost the tenant's money.",
   secrets: 'Calls whose answers hold secrets, and the addresses of recordings, transcriptions and logs in other answers.',
   privileged: 'Calls that change who may act in the account past Voxgate: users and roles of the control panel, authorized addresses.'

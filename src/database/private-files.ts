@@ -5,7 +5,7 @@ import { chmodSync, closeSync, openSync, renameSync, statSync, writeFileSync } f
 const mode = 0o600
 
 /**
- * Takes the rights of everybody else away from a file. What is not there is made where `create` says so.
+ * Removes the rights of all other users from a file. A file that does not exist is created where `create` says so.
  * A file of another user's keeps its rights, with a warning.
  */
 export function makePrivate(file: string, { create = false } = {}): void {

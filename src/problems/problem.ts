@@ -63,7 +63,7 @@ export const problemTypes = {
   ),
   'idempotency-in-flight': caller(
     409,
-    'The request with this Idempotency-Key is under way',
+    'The request with this Idempotency-Key is in flight',
     'The first request with this key has not ended yet. Send it again after `Retry-After` seconds: the answer is then repeated.',
     true
   ),
@@ -90,7 +90,7 @@ export const problemTypes = {
   'admin-token-required': caller(
     401,
     'A valid admin token is required',
-    "Send `Authorization: Bearer ...` with a token from ADMIN_TOKEN. Tenants' API keys are not taken here. Whoever fails often has to wait."
+    "Send `Authorization: Bearer ...` with a token from ADMIN_TOKEN. Tenants' API keys are not accepted here. An address with many failures has to wait."
   ),
   'address-not-allowed': caller(
     403,
@@ -135,8 +135,8 @@ export const problemTypes = {
   ),
   'caller-gone': caller(
     499,
-    'The caller went away',
-    'The connection was closed before the answer was there. A read was given up; a change that was under way has gone on, and its end is in the log. Nobody receives this answer: it is for logs and metrics.',
+    'The caller disconnected',
+    'The connection was closed before the response was sent. A read was cancelled; a change in flight continued, and its outcome is in the log. Nobody receives this response: it is for logs and metrics.',
     true
   ),
   'tenant-exists': caller(
@@ -147,7 +147,7 @@ export const problemTypes = {
   'nothing-to-settle': caller(
     409,
     'The request has an outcome',
-    'Only a request whose outcome is unknown can be settled. This one is still under way, or is settled already: read its record.'
+    'Only a request whose outcome is unknown can be settled. This one is still in flight, or is settled already: read its record.'
   ),
   'key-ended': caller(409, 'The API key has ended', 'The key is revoked, expired or rotated already. Make a new one in its place.'),
   'precondition-failed': caller(
@@ -165,7 +165,7 @@ export const problemTypes = {
     'The body is too large',
     'JSON bodies and files have limits, see the configuration. Split the request into several; nothing of it was done.'
   ),
-  'uri-too-long': caller(414, 'The URL is too long', 'Shorten the query, for example by sending fewer ids at once.'),
+  'uri-too-long': caller(414, 'The URL is too long', 'Shorten the query, for example by sending fewer ids.'),
   'unsupported-media-type': caller(
     415,
     'The content type is not supported',
@@ -229,8 +229,8 @@ export const problemTypes = {
   ),
   'concurrency-limited': caller(
     429,
-    'Too many calls at once',
-    'So many calls of your tenant are under way that no place became free in time, or your callers have left too many responses unread. Nothing was sent. Send fewer at once, read responses to their end, or try again after `Retry-After` seconds.',
+    'Too many concurrent calls',
+    'Your tenant has too many calls in flight, and no slot became free in time, or its callers have left too many responses unread. Nothing was sent. Send fewer concurrent requests, read responses to their end, or try again after `Retry-After` seconds.',
     true
   ),
   'tenant-quota-exceeded': caller(

@@ -14,9 +14,9 @@ export interface Actor {
 
 /** Settings of a tenant's own. */
 export interface TenantSettings {
-  /** Requests per second, and how many at once beyond that. Absent: the configured default. */
+  /** Requests per second, and the burst beyond that. Absent: the configured default. */
   rateLimit?: { perSecond: number; burst: number }
-  /** Upstream calls under way at once, per process. */
+  /** Maximum concurrent upstream calls, per process. */
   concurrency?: number
   /** Headers that go to the upstream with every call of this tenant. */
   defaultHeaders?: Record<string, string>
@@ -100,7 +100,7 @@ export type CredentialInput =
   | { kind: 'key'; accountId: number; keyId: string; privateKey: string }
   | { kind: 'api-key'; accountId: number; apiKey: string }
 
-/** What may be told of a stored credential. */
+/** The public part of a stored credential. */
 export interface CredentialStatus {
   version: number
   kind: Credential['kind']

@@ -62,7 +62,7 @@ export interface Store {
   onChange(listener: (change: Change) => void): () => void
   /** Master keys that wrap data keys, and how many each. */
   masterKeys(): Promise<{ current: string; counts: Record<string, number> }>
-  /** Throws when the database does not answer, and WrongMasterKey when the master key was rotated away. */
+  /** Throws when the database does not respond, and WrongMasterKey when a rotation has replaced the master key. */
   ping(): Promise<void>
   close(): Promise<void>
   /** The database's clock: by it records and keys expire. */
