@@ -1,3 +1,4 @@
+import { isObject } from '../api/violations.ts'
 import { exampleOf } from '../problems/documented.ts'
 import type { Document, DocumentedOperation, Media, Parameter } from './transform.ts'
 
@@ -15,29 +16,27 @@ const idOrNamePattern = '^([1-9][0-9]*|~.+)$'
 const isIdOrName = ({ anyOf }: Schema): boolean =>
   Array.isArray(anyOf) && anyOf.length === 2 && anyOf[0].type === 'integer' && anyOf[1].type === 'string'
 
-const isListChoice = ({ anyOf }: Schema): boolean => Array.isArray(anyOf) && anyOf.every(({ type }) => type === 'array')
+/** The lists that a value can be one of. */
+const listChoices = ({ anyOf }: Schema): Schema[] | undefined =>
+  Array.isArray(anyOf) && anyOf.every(({ type }) => type === 'array') ? anyOf : undefined
+
+const firstExample = ({ examples }: Schema): unknown => (Array.isArray(examples) ? examples[0] : undefined)
 
 /** A schema of 3.1 as one of 3.0. */
 export function schemaFor30(given: unknown): unknown {
   if (Array.isArray(given)) return given.map(schemaFor30)
-  if (typeof given !== 'object' || given === null) return given
-  const schema = given as Schema
-  const { description, examples } = schema
+  return isObject(given) ? objectFor30(given) : given
+}
+
+function objectFor30(schema: Schema): Schema {
+  const { description } = schema
   const kept = { ...(description ? { description } : {}) }
-  if (isIdOrName(schema))
-    return { type: 'string', pattern: idOrNamePattern, ...kept, example: (examples as unknown[] | undefined)?.[0] ?? 1 }
-  if (isListChoice(schema)) {
-    const [first] = schema.anyOf as Schema[]
+  if (isIdOrName(schema)) return { type: 'string', pattern: idOrNamePattern, ...kept, example: firstExample(schema) ?? 1 }
+  const [list] = listChoices(schema) ?? []
+  if (list) {
     const items = { type: 'string', pattern: idOrNamePattern }
-    const [example] = (examples as unknown[][] | undefined) ?? []
-    return {
-      type: 'array',
-      items,
-      minItems: first!.minItems,
-      maxItems: first!.maxItems,
-      ...kept,
-      ...(example ? { example } : {})
-    }
+    const example = firstExample(schema)
+    return { type: 'array', items, minItems: list.minItems, maxItems: list.maxItems, ...kept, ...(example ? { example } : {}) }
   }
   const out: Schema = {}
   for (const [key, value] of Object.entries(schema)) {
@@ -61,14 +60,14 @@ export function schemaFor30(given: unknown): unknown {
         Object.assign(out, { maximum: value, exclusiveMaximum: true })
         break
       case 'properties':
-        out.properties = Object.fromEntries(Object.entries(value as Schema).map(([name, field]) => [name, schemaFor30(field)]))
+        out.properties = Object.fromEntries(Object.entries(Object(value)).map(([name, field]) => [name, schemaFor30(field)]))
         break
       case 'patternProperties':
-        out.additionalProperties = schemaFor30(Object.values(value as Schema)[0])
+        out.additionalProperties = schemaFor30(Object.values(Object(value))[0])
         break
       case 'anyOf':
       case 'oneOf': {
-        const choices = value as Schema[]
+        const choices: Schema[] = Array.isArray(value) ? value : []
         const real = choices.filter(({ type }) => type !== 'null')
         if (real.length < choices.length) out.nullable = true
         if (real.length === 1) Object.assign(out, schemaFor30(real[0]))
@@ -118,8 +117,8 @@ function parameterFor30({ example, examples, schema, content, ...parameter }: Pa
     }
   }
   if (!schema) return parameter
-  const { example: own, description: _, ...rest } = schemaFor30(schema) as Schema
-  const asText = isIdOrName(schema) || isListChoice(schema)
+  const { example: own, description: _, ...rest } = objectFor30(schema)
+  const asText = isIdOrName(schema) || listChoices(schema) !== undefined
   // In the parameter it is sent; in the schema it would be, too: what is optional only shows it in its description.
   const value = shown === undefined ? {} : { example: asText ? texts(shown) : shown }
   const hint =
@@ -152,14 +151,14 @@ const formOf = ({ schema = {} }: Media): Media => ({
 
 function bodyFor30({ content, ...body }: NonNullable<DocumentedOperation['requestBody']>): object {
   // A body of a file alone has its fields in the query, which would stand on the page before everything else. JSON is what can be tried first.
-  const types = Object.keys(content)
-    .filter(type => type !== 'text/csv')
-    .toSorted((a, b) => Number(b === 'application/json') - Number(a === 'application/json'))
+  const medias = Object.entries(content)
+    .filter(([type]) => type !== 'text/csv')
+    .toSorted(([a], [b]) => Number(b === 'application/json') - Number(a === 'application/json'))
   return {
     ...body,
     content: Object.fromEntries(
-      types.map(type => {
-        const media = type === 'multipart/form-data' ? formOf(content[type]!) : content[type]!
+      medias.map(([type, declared]) => {
+        const media = type === 'multipart/form-data' ? formOf(declared) : declared
         // Without an example the page would make one up of every field there is.
         const empty = type === 'application/json' && media.example === undefined && media.schema?.properties ? { example: {} } : {}
         return [type, { ...media, ...empty, schema: schemaFor30(media.schema) }]
@@ -168,15 +167,23 @@ function bodyFor30({ content, ...body }: NonNullable<DocumentedOperation['reques
   }
 }
 
+/** A response of an operation, or a reference to a shared one. */
+interface DocumentedResponse {
+  $ref?: string
+  description?: string
+  content?: Record<string, Media>
+  headers?: Record<string, Media>
+}
+
 /** The success of an operation, and one `default` for its failures, of which those of its own are named. */
-function responsesFor30(responses: Record<string, object>, shared: Record<string, { description?: string }>): Record<string, object> {
+function responsesFor30(responses: Record<string, DocumentedResponse>, shared: Readonly<Record<string, unknown>>): Record<string, object> {
   const out: Record<string, object> = {}
   const own: string[] = []
   for (const [status, response] of Object.entries(responses)) {
-    const name = (response as { $ref?: string }).$ref?.split('/').at(-1)
+    const name = response.$ref?.split('/').at(-1)
     if (status === 'default') continue
-    if (name) own.push(`**${status}** ${shared[name]?.description}`)
-    else out[status] = responseFor30(response as Media)
+    if (name) own.push(`**${status}** ${Object(shared[name]).description}`)
+    else out[status] = responseFor30(response)
   }
   out.default = {
     description: [...own, 'Any other failure is a problem document too; `/problems` lists them all.'].join('\n\n'),
@@ -185,11 +192,7 @@ function responsesFor30(responses: Record<string, object>, shared: Record<string
   return out
 }
 
-const responseFor30 = ({
-  content,
-  headers,
-  ...response
-}: { content?: Record<string, Media>; headers?: Record<string, Media> } & object) => ({
+const responseFor30 = ({ content, headers, ...response }: DocumentedResponse) => ({
   ...response,
   ...(headers
     ? {
@@ -205,8 +208,9 @@ const responseFor30 = ({
     : {})
 })
 
-function operationFor30(operation: DocumentedOperation, shared: Record<string, { description?: string }>): object {
-  const plain = Object.fromEntries(Object.entries(operation).filter(([key]) => !key.startsWith('x-'))) as DocumentedOperation
+function operationFor30(operation: DocumentedOperation, shared: Readonly<Record<string, unknown>>): object {
+  const plain = { ...operation }
+  for (const key of Object.keys(plain)) if (key.startsWith('x-')) Reflect.deleteProperty(plain, key)
   const { parameters, requestBody, responses = {} } = plain
   const byFile = requestBody?.content['text/csv'] !== undefined
   return {
@@ -223,11 +227,13 @@ function operationFor30(operation: DocumentedOperation, shared: Record<string, {
   }
 }
 
+const isParameter = (value: unknown): value is Parameter =>
+  isObject(value) && typeof value.name === 'string' && typeof value.in === 'string'
+
 /** The document for Swagger UI. */
 export function pageDocument({ info, paths = {}, components = {}, ...document }: Document): object {
   const { summary: _, license: __, ...about } = info
-  const shared = (components.responses ?? {}) as Record<string, { description?: string }>
-  const { responses: ___, schemas = {}, parameters = {}, ...rest } = components
+  const { responses: shared = {}, schemas = {}, parameters = {}, ...rest } = components
   return {
     ...document,
     openapi: '3.0.3',
@@ -240,7 +246,9 @@ export function pageDocument({ info, paths = {}, components = {}, ...document }:
     ),
     components: {
       ...rest,
-      parameters: Object.fromEntries(Object.entries(parameters).map(([name, parameter]) => [name, parameterFor30(parameter as Parameter)])),
+      parameters: Object.fromEntries(
+        Object.entries(parameters).map(([name, parameter]) => [name, isParameter(parameter) ? parameterFor30(parameter) : parameter])
+      ),
       schemas: Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, schemaFor30(schema)]))
     }
   }
