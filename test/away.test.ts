@@ -11,7 +11,7 @@ import { createVault } from '../src/vault/vault.ts'
 import { missingServer, type OwnPostgres, ownPostgres, postgres, postgresDatabase } from './databases.ts'
 import { allScopes, createCredential, sandboxAccount, startService, testConfig, tester } from './support.ts'
 
-/** Several replicas on one database: what one changes, the others know; and what they do while the database is away. */
+/** Several replicas on one database: what one changes, the others notice; and what they serve while the database is unavailable. */
 
 interface Replica {
   app: FastifyInstance
@@ -75,7 +75,7 @@ t.test('changes reach the other replica', { skip: postgres.missing }, async t =>
 
   const took: Record<string, number> = {}
   await administration.revokeKey(keyId)
-  t.match(await both[0]!.ask(key), { status: 401 }, 'at once where it was done')
+  t.match(await both[0]!.ask(key), { status: 401 }, 'immediately where it was done')
   took.revoked = await until(async () => (await other!.ask(key)).status === 401)
   await administration.updateTenant('acme', { enabled: false })
   took.disabled = await until(async () => (await other!.ask(second.key)).code === 'tenant-disabled')
@@ -103,7 +103,7 @@ t.test('in one process, without a feed', async t => {
   const { store, tenants } = service
   t.equal((await service.call('GET', '/applications')).status, 200)
   await store.by(tester).updateTenant('tenant-1', { enabled: false })
-  t.equal((await service.call('GET', '/applications')).body.code, 'tenant-disabled', 'at once')
+  t.equal((await service.call('GET', '/applications')).body.code, 'tenant-disabled', 'immediately')
   await store.by(tester).updateTenant('tenant-1', { enabled: true, settings: { defaultHeaders: { 'x-team': 'a' } } })
   t.equal((await service.call('GET', '/applications')).status, 200)
   const caller = await service.app.tenants.authenticate(tenants[0]!.key)
@@ -124,8 +124,8 @@ t.test('in one process, without a feed', async t => {
   t.ok(list!('2001:db8::1'))
 })
 
-/** Everything that has to hold while the database is away, however it went. */
-async function whileAway(t: Test, { replica, known, unknown, administration }: Away, how: string): Promise<void> {
+/** Everything that has to hold while the database is unavailable, for any reason. */
+async function whileUnavailable(t: Test, { replica, known, unknown, administration }: Outage, how: string): Promise<void> {
   const before = Date.now()
   for (let i = 0; i < 20; i++) t.match(await replica.ask(known), { status: 200 }, `${how}: a cached tenant is served`)
   const refused = await replica.ask(unknown)
@@ -139,14 +139,14 @@ async function whileAway(t: Test, { replica, known, unknown, administration }: A
   t.comment(`${how}: ${Date.now() - before} ms for all of it`)
 }
 
-interface Away {
+interface Outage {
   replica: Replica
   known: string
   unknown: string
   administration: ReturnType<Store['by']>
 }
 
-t.test('the database away', { skip: missingServer, timeout: 300_000 }, async t => {
+t.test('an outage of the database keeps cached tenants served and ends with it', { skip: missingServer, timeout: 300_000 }, async t => {
   const own: OwnPostgres = await ownPostgres(t)
   // Short, so that what is cached has to be looked up, in vain.
   const { replicas: both, administration, createKey } = await replicas(t, own.url, 2, { CACHE_TTL: '50' })
@@ -161,12 +161,12 @@ t.test('the database away', { skip: missingServer, timeout: 300_000 }, async t =
     ['killed', own.kill, own.start],
     ['frozen', async () => own.freeze(), async () => own.thaw()]
   ]
-  for (const [how, away, back] of ways) {
+  for (const [how, stop, back] of ways) {
     const unknown = await makeUnknown()
     await warm()
-    await away()
+    await stop()
     await new Promise(resolve => setTimeout(resolve, 100))
-    await whileAway(t, { replica, known, unknown, administration }, how)
+    await whileUnavailable(t, { replica, known, unknown, administration }, how)
     await back()
     const took = await until(async () => (await replica.ask(unknown)).status === 200)
     t.comment(`${how}: ${took} ms until it is served as before`)
@@ -189,8 +189,8 @@ t.test('the database away', { skip: missingServer, timeout: 300_000 }, async t =
   t.pass('changes reach the other replica as before')
 })
 
-t.test('what is served while the database is away', async t => {
-  let away = false
+t.test('cached entries are served while the database is unavailable, other look-ups fail quickly', async t => {
+  let unavailable = false
   let hang: Promise<void> | undefined
   let loads = 0
   let atOnce = 0
@@ -201,7 +201,7 @@ t.test('what is served while the database is away', async t => {
     most = Math.max(most, ++atOnce)
     try {
       await (hang ?? new Promise(resolve => setTimeout(resolve, 1)))
-      if (away) throw new DatabaseAway()
+      if (unavailable) throw new DatabaseAway()
       return key === 'nobody' ? undefined : `${key}!`
     } finally {
       atOnce--
@@ -214,7 +214,7 @@ t.test('what is served while the database is away', async t => {
   t.ok(most <= 8, `at most 8 loads at once: ${most}`)
   await brief.get('k')
   await brief.get('nobody')
-  away = true
+  unavailable = true
   loads = 0
   await pause(5)
   t.equal(await brief.get('k'), 'k!', 'served after its time')
@@ -225,15 +225,15 @@ t.test('what is served while the database is away', async t => {
   brief.delete('k')
   await t.rejects(Promise.resolve(brief.get('k')), DatabaseAway, 'what was forgotten on purpose is not served')
   await pause(220)
-  away = false
+  unavailable = false
   await until(async () => (await Promise.resolve(brief.get('k')).catch(() => undefined)) === 'k!')
-  away = true
+  unavailable = true
   await pause(5)
   t.equal(await brief.get('k'), 'k!')
   await pause(250)
   await t.rejects(Promise.resolve(brief.get('k')), DatabaseAway, 'nor for longer than its grace')
   t.equal(await lasting.get('t1'), 't1!', 'others are served as long as it takes')
-  away = false
+  unavailable = false
   most = 0
   await until(async () => !source.refuses())
   await until(async () => (await Promise.resolve(lasting.get('fresh')).catch(() => undefined)) === 'fresh!')

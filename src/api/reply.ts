@@ -68,7 +68,7 @@ export function addBeside<Body>(own: object, others: Readonly<Record<string, unk
   return body as Body
 }
 
-/** A `result` that is a mere acknowledgement, such as 1 or true, is told by the status; data comes through. */
+/** A `result` that is a mere acknowledgement, such as 1 or true, is expressed by the status; data is passed on. */
 export const dataIn = (result: unknown): { result?: unknown } => (typeof result === 'object' ? { result } : {})
 
 export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
