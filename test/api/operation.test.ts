@@ -1,10 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
-import { id, idOrName, maybe, ref, strict, text } from '../schemas/common.ts'
-import { Skill } from '../schemas/skill.ts'
-import { type Endpoint, endpoint } from '../src/api/endpoint.ts'
-import { compile, compileAll } from '../src/api/operation.ts'
-import { done, first, page } from '../src/api/replies.ts'
+import { id, idOrName, maybe, ref, strict, text } from '../../schemas/common.ts'
+import { Skill } from '../../schemas/skill.ts'
+import { type Endpoint, endpoint } from '../../src/api/endpoint.ts'
+import { compile, compileAll } from '../../src/api/operation.ts'
+import { done, first, page } from '../../src/api/replies.ts'
 
 /** A declaration that contradicts itself stops the start, and says which and why. */
 
@@ -19,7 +19,7 @@ const good: Endpoint = {
 
 const listSkills = endpoint({ ...good, http: 'GET /skills', input: strict({}), reply: page(ref(Skill)) })
 
-t.test('contradictions', async t => {
+t.test('a declaration that contradicts itself is refused with its name and the reason', async t => {
   const wrong: [RegExp, Partial<Endpoint>][] = [
     [/endpoint x \(GET \/skills\/:skillId\): the upstream has no method GetSkils/, { rpc: 'GetSkils' as Endpoint['rpc'] }],
     [/the path names skillId, which is not a field of the input/, { input: strict({ id: id('x') }) }],
@@ -38,7 +38,7 @@ t.test('contradictions', async t => {
   t.ok(compile('x', good))
 })
 
-t.test('two of one name or address', async t => {
+t.test('two endpoints of one name or address are refused', async t => {
   t.throws(() => compileAll([{ getSkill: good }, { getSkill: { ...good, http: 'GET /other/:skillId' } }]), {
     message: /operationId getSkill is declared twice: GET \/skills\/:skillId and GET \/other\/:skillId/
   })
@@ -57,7 +57,7 @@ t.test('two of one name or address', async t => {
   t.throws(() => compileAll([{ deleteSkills: deletes }]), { message: /`all` counts with GET \/skills, which is not declared/ })
 })
 
-t.test('what follows from a declaration', async t => {
+t.test('a declaration determines scopes, places of fields and the schema', async t => {
   const { schema, scopes, partOf, method, url } = compile('updateSkill', {
     ...good,
     http: 'PATCH /skills/:skillId',
