@@ -121,7 +121,7 @@ function anyFault(probability: number): Rule[] {
 }
 
 /** Deadlines short enough for a series to end today. */
-const hasty = { UPSTREAM_HEADERS_TIMEOUT: '500', UPSTREAM_TIMEOUT: '2000', UPSTREAM_MAX_ANSWER: '1048576' }
+const hasty = { UPSTREAM_HEADERS_TIMEOUT: '500', UPSTREAM_TIMEOUT: '2000', UPSTREAM_MAX_RESPONSE_SIZE: '1048576' }
 
 // -------------------------------------------------------------------------------------------------------------- 1
 
@@ -224,7 +224,7 @@ const reads: Series = ({ quick, say }) =>
     const tenants = await makeTenants(stage, 10)
     const lines: Line[] = []
     for (const retries of [2, 3]) {
-      const service = await startReplica(stage, upstream.origin, { UPSTREAM_RETRIES: String(retries) })
+      const service = await startReplica(stage, upstream.origin, { UPSTREAM_MAX_RETRIES: String(retries) })
       await upstream.reset()
       await upstream.set({ seed: 11, rules: failing })
       const gun = aim(service.origin, 32)
@@ -245,16 +245,16 @@ const reads: Series = ({ quick, say }) =>
       const allowed = Math.max(total * 0.001, retries === 2 ? expected + 3 * Math.sqrt(expected) : 0)
       lines.push(
         line(
-          `UPSTREAM_RETRIES=${retries}: upstream errors`,
+          `UPSTREAM_MAX_RETRIES=${retries}: upstream errors`,
           `${((errors / score.requests) * 100).toFixed(2)} % of ${score.requests} calls`
         ),
         line(
-          `UPSTREAM_RETRIES=${retries}: reads that succeed`,
+          `UPSTREAM_MAX_RETRIES=${retries}: reads that succeed`,
           `${((1 - failed / total) * 100).toFixed(3)} % of ${total} (${failed} failed, ${expected.toFixed(0)} expected)`,
           retries === 2 ? 'at least 99.9 %, within three standard deviations' : 'at least 99.9 %',
           failed <= allowed
         ),
-        atMost(`UPSTREAM_RETRIES=${retries}: upstream calls per request`, score.requests / total, 1.2, '', 3)
+        atMost(`UPSTREAM_MAX_RETRIES=${retries}: upstream calls per request`, score.requests / total, 1.2, '', 3)
       )
     }
     return lines
@@ -272,7 +272,7 @@ const dead: Series = ({ quick, say }) =>
     const interval = 1_000
     const upstream = await startUpstream(stage)
     const tenants = await makeTenants(stage, 5)
-    const service = await startReplica(stage, upstream.origin, { BREAKER_INTERVAL: String(interval) })
+    const service = await startReplica(stage, upstream.origin, { BREAKER_PROBE_INTERVAL: String(interval) })
     const gun = aim(service.origin, 64)
     stage.atEnd(() => gun.close())
     const lines: Line[] = []
@@ -735,7 +735,7 @@ const strays: Series = ({ quick, say }) =>
     const upstream = await startUpstream(stage)
     const tenants = await makeTenants(stage, 3)
     // With a breaker, most of it would never be asked for.
-    const service = await startReplica(stage, upstream.origin, { ...hasty, BREAKER_FAILURES: '1000000' })
+    const service = await startReplica(stage, upstream.origin, { ...hasty, BREAKER_FAILURE_THRESHOLD: '1000000' })
     await upstream.set({
       seed: 3,
       rules: [

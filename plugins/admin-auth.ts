@@ -2,11 +2,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { isSpelledOut } from '../src/admin/suggestions.ts'
 import { type AdminToken, administratorOf } from '../src/admin/tokens.ts'
-import { createThrottle } from '../src/limits/lockout.ts'
+import { subnetOf } from '../src/config/networks.ts'
+import { Lockout } from '../src/limits/lockout.ts'
 import { Problem } from '../src/problems/problem.ts'
 import { bearerToken } from '../src/tenants/api-keys.ts'
 import type { Actor } from '../src/tenants/model.ts'
-import { subnetOf } from '../src/tenants/networks.ts'
 import type { Store } from '../src/tenants/store.ts'
 import { noStore } from './page-headers.ts'
 
@@ -20,10 +20,10 @@ export interface AdminAuthOptions {
 /** An administrator's token -> `request.actor`, on every route of the instance it is registered on. */
 export default fp(
   async (app: FastifyInstance, { tokens, store, base }: AdminAuthOptions) => {
-    const throttle = createThrottle()
+    const lockout = new Lockout()
     const writing = new Set<Promise<unknown>>()
 
-    /** Failed attempts are written down, without what was tried. The throttle bounds how many that are. */
+    /** Audits a failed attempt, without the token. The lockout bounds their number. */
     const note = (request: FastifyRequest) => {
       const written: Promise<unknown> = store
         .record({
@@ -40,13 +40,13 @@ export default fp(
     app.addHook('onRequest', noStore)
     app.addHook('onRequest', (request, reply, next) => {
       if (isSpelledOut(request.originalUrl, base)) return next()
-      app.limits.refuse(request, reply, new Problem('not-found', 'Nothing is served at this address.'), next)
+      app.limits.reject(request, reply, new Problem('not-found', 'Nothing is served at this address.'), next)
     })
     app.addHook('onRequest', (request, reply, next) => {
       const { authorization } = request.headers
       const source = subnetOf(request.callerAddress)
       const now = performance.now()
-      const wait = throttle.wait(source, now)
+      const wait = lockout.msUntilAllowed(source, now)
       if (wait > 0)
         return next(
           new Problem('rate-limited', 'Too many failed attempts came from your address; wait, also with a token that is right.', {
@@ -57,13 +57,13 @@ export default fp(
       if (id === undefined) {
         // Without a token, nothing was guessed.
         if (authorization !== undefined) {
-          throttle.failed(source, now)
+          lockout.recordFailure(source, now)
           note(request)
         }
         const problem = new Problem('admin-token-required', 'Send `Authorization: Bearer ...` with a valid admin token.', {
           headers: { 'www-authenticate': 'Bearer realm="voxgate-admin"' }
         })
-        return app.limits.refuse(request, reply, problem, next)
+        return app.limits.reject(request, reply, problem, next)
       }
       request.actor = { kind: 'admin', id, address: request.callerAddress, requestId: String(request.id) }
       next()

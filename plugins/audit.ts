@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod 
 import fp from 'fastify-plugin'
 import type { Operation } from '../src/api/operation.ts'
 import { sweepEvery } from '../src/database/sweep.ts'
+import { problemOf } from '../src/problems/from-error.ts'
 import { Problem } from '../src/problems/problem.ts'
 import { deleteEntries, entryQuota, writeEntry } from '../src/tenants/audit-log.ts'
-import { problemOf } from './problems.ts'
 
 export interface AuditOptions {
   /** How long entries are kept, in days; 0: for ever. */

@@ -70,7 +70,7 @@ export default fp(
       return found instanceof Promise ? found.then(look) : look(found)
     })
     app.addHook('onRequest', (request, reply, next) => {
-      const refuse = (error: unknown) => (error instanceof Problem ? app.limits.refuse(request, reply, error, next) : next(error as Error))
+      const refuse = (error: unknown) => (error instanceof Problem ? app.limits.reject(request, reply, error, next) : next(error as Error))
       try {
         const key = bearerToken(request.headers.authorization)
         const caller = key === undefined ? undefined : app.tenants.authenticate(key, request)

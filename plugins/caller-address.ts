@@ -1,20 +1,17 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { callerAddress, parseTrustProxy, unknownAddress } from '../src/config/networks.ts'
+import type { Config } from '../src/config.ts'
 import { Problem } from '../src/problems/problem.ts'
-import { callerAddress, type TrustsHop, unknownAddress } from '../src/tenants/networks.ts'
-
-export interface CallerAddressOptions {
-  /** Which hops are our own proxies; false when no `X-Forwarded-For` is believed. */
-  trusts: TrustsHop | false
-}
 
 /** How often it is logged that a header arrives which is not believed, in milliseconds. */
 const warnInterval = 3_600_000
 
 /** `request.callerAddress`, on every request. A request whose caller has disconnected already gets no further. */
 export default fp(
-  async (app: FastifyInstance, { trusts }: CallerAddressOptions) => {
+  async (app: FastifyInstance, { trustProxy }: Pick<Config['server'], 'trustProxy'>) => {
+    const trusts = parseTrustProxy(trustProxy)
     let warnAt = 0
     const warn = () => {
       if (performance.now() < warnAt) return

@@ -3,24 +3,24 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Config } from '../src/config.ts'
 import { pageDocument } from '../src/openapi/page-document.ts'
 import { type Document, finish } from '../src/openapi/transform.ts'
+import { version } from '../src/telemetry/version.ts'
 import servedOnce from './served-once.ts'
 
 export interface DocsOptions {
   /** The path the service is mounted under. */
-  base: string
-  version: string
+  basePath: string
+  environment: Config['server']['environment']
   tags: readonly { name: string; description: string }[]
-  /** Whether the page keeps the keys and tokens it was given in the browser. */
-  remember?: boolean
 }
 
 const asset = (name: string) => readFileSync(new URL(`../src/openapi/${name}`, import.meta.url), 'utf8')
 
 /** OpenAPI 3.1 at `/openapi.json` and Swagger UI at `/docs`. */
 export default fp(
-  async (app: FastifyInstance, { base, version, tags, remember = false }: DocsOptions) => {
+  async (app: FastifyInstance, { basePath: base, environment, tags }: DocsOptions) => {
     await app.register(swagger, {
       openapi: {
         openapi: '3.1.0',
@@ -59,7 +59,8 @@ export default fp(
       await pages.register(swaggerUi, {
         routePrefix: `${base}/docs`,
         uiConfig: {
-          persistAuthorization: remember,
+          // The browser keeps keys and tokens only where they protect nothing.
+          persistAuthorization: environment !== 'production',
           // Without the bar on top that loads other documents.
           layout: 'BaseLayout',
           deepLinking: true,

@@ -6,7 +6,8 @@ import { Problem } from '../src/problems/problem.ts'
 import { WrongMasterKey } from '../src/tenants/store.ts'
 
 export interface HealthOptions {
-  base: string
+  /** The path the service is mounted under. */
+  basePath: string
   /** The upstream: scheme, host and port. */
   origin: string
 }
@@ -67,7 +68,7 @@ function lookout(origin: string): () => Reachable {
  * for which it needs the store. The upstream and Redis are told of, but no reason to take a replica away: all have the same ones.
  */
 export default fp(
-  async (app: FastifyInstance, { base, origin }: HealthOptions) => {
+  async (app: FastifyInstance, { basePath: base, origin }: HealthOptions) => {
     let closing = false
     const upstream = lookout(origin)
     const ping = atMostEvery(pingInterval, () => app.tenants.store.ping())

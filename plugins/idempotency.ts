@@ -13,23 +13,23 @@ import {
   type Attempt as Stored
 } from '../src/idempotency/records.ts'
 import { problemBody } from '../src/problems/body.ts'
+import { problemOf } from '../src/problems/from-error.ts'
 import { Problem, type Settle } from '../src/problems/problem.ts'
-import { problemOf } from './problems.ts'
 
 export interface IdempotencyOptions {
   operations: readonly Operation[]
   /** The path the service is mounted under. */
-  base: string
-  /** How long answers are kept and repeated, in milliseconds. */
-  ttl: number
+  basePath: string
+  /** How long responses are stored and replayed, in milliseconds. */
+  ttlMs: number
   /** How long a claim outlives its process, in milliseconds. */
-  lease: number
-  /** How long an outcome that stays unknown is kept, in milliseconds; 0: for ever. */
-  unknownTtl: number
-  /** How many records a tenant may have; 0: any number. */
+  leaseMs: number
+  /** How long a record with an unknown outcome is kept, in milliseconds; 0: for ever. */
+  unknownTtlMs: number
+  /** Maximum number of records per tenant; 0: no limit. */
   maxRecords: number
-  /** How long a closing service waits for calls whose callers have gone, in milliseconds. */
-  patience: number
+  /** How long a closing service waits for calls whose callers have disconnected, in milliseconds. */
+  drainTimeoutMs: number
 }
 
 /** What became of requests with a key, for the metrics. */
@@ -56,7 +56,18 @@ const problemJson = 'application/problem+json'
 
 /** Requests with an `Idempotency-Key` have their effect once: every POST of the catalogue takes one. Those without pay nothing for it. */
 export default fp(
-  async (app: FastifyInstance, { operations, base, ttl, lease, unknownTtl, maxRecords, patience }: IdempotencyOptions) => {
+  async (
+    app: FastifyInstance,
+    {
+      operations,
+      basePath: base,
+      ttlMs: ttl,
+      leaseMs: lease,
+      unknownTtlMs: unknownTtl,
+      maxRecords,
+      drainTimeoutMs: patience
+    }: IdempotencyOptions
+  ) => {
     const { store } = app.tenants
     const records = createIdempotency(store, { ttl, lease, unknownTtl, quota: recordQuota(store.database, maxRecords) })
     const counts: IdempotencyCounts = {

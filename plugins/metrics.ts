@@ -2,20 +2,22 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Config } from '../src/config.ts'
+import type { LoadShedder } from '../src/limits/load-shedder.ts'
 import { Problem } from '../src/problems/problem.ts'
 import { bounds, count, type Tally, Timing } from '../src/telemetry/counters.ts'
 import { version } from '../src/telemetry/version.ts'
-import type { SheddingCounts } from './shedding.ts'
 
 export interface MetricsOptions {
   /** The path the service is mounted under. */
-  base: string
-  /** Whether `/metrics` is served beside the API. */
-  serve: boolean
+  basePath: string
+  environment: Config['server']['environment']
+  /** The separate port for `/metrics`; 0 for none. */
+  port: number
   /** What a scraper has to show as a bearer token; empty for nothing. */
   token: string
-  /** So many tenants have a label of their own, the first that call; the others share `other`. */
-  tenants: number
+  /** Maximum number of tenants with their own label, in the order of their first request; the others share `other`. */
+  maxTenants: number
 }
 
 export interface Metrics {
@@ -63,7 +65,9 @@ const hash = (text: string): Buffer => createHash('sha256').update(text).digest(
  * hash labels each time, only meets them when somebody asks.
  */
 export default fp(
-  async (app: FastifyInstance, { base, serve, token, tenants: mostTenants }: MetricsOptions) => {
+  async (app: FastifyInstance, { basePath: base, environment, port, token, maxTenants }: MetricsOptions) => {
+    // In production only behind a token, or on a port of its own.
+    const serve = port === 0 && (token !== '' || environment !== 'production')
     const registry = new Registry()
     const counter = (name: string, help: string, read: () => Sample[]) => add('counter', name, help, read)
     const gauge = (name: string, help: string, read: () => Sample[]) => add('gauge', name, help, read)
@@ -114,7 +118,7 @@ export default fp(
       const { tenantId } = tenant
       let ofTenant = byTenant.get(tenantId)
       if (!ofTenant) {
-        const name = byTenant.size < mostTenants ? tenantId : 'other'
+        const name = byTenant.size < maxTenants ? tenantId : 'other'
         ofTenant = byTenant.get(name) ?? {}
         byTenant.set(name, ofTenant)
       }
@@ -131,8 +135,13 @@ export default fp(
       eachMeter((labels, { time }) => [[labels, time] as const])
     )
     gauge('voxgate_requests_under_way', 'Requests that are not answered yet.', () => [[{}, app.requests.inFlight]])
-    counter('voxgate_tenant_requests_total', 'Requests by tenant and class of status; tenants beyond METRICS_TENANTS are `other`.', () =>
-      [...byTenant].flatMap(([tenant, tally]) => Object.entries(tally).map(([status, value]): Sample => [{ tenant, class: status }, value]))
+    counter(
+      'voxgate_tenant_requests_total',
+      'Requests by tenant and class of status; tenants beyond METRICS_MAX_TENANTS are `other`.',
+      () =>
+        [...byTenant].flatMap(([tenant, tally]) =>
+          Object.entries(tally).map(([status, value]): Sample => [{ tenant, class: status }, value])
+        )
     )
     counter('voxgate_problems_total', 'Problems answered, by kind.', () => samples('code', problems))
     counter('voxgate_callers_gone_total', 'Requests whose caller went away before the answer was out.', () => [[{}, callers.gone]])
@@ -200,17 +209,19 @@ export default fp(
       [{ outcome: 'dropped' }, responses.counts.dropped],
       [{ outcome: 'refused' }, responses.counts.refused]
     ])
-    const shedding = () => (app as { shedding?: SheddingCounts }).shedding
-    gauge('voxgate_requests_held', 'Requests that are held back because there is too much to do.', () => [[{}, shedding()?.held ?? 0]])
-    counter('voxgate_requests_shed_total', 'Requests turned away because there was too much to do.', () => [[{}, shedding()?.shed ?? 0]])
+    const shedding = () => (app as { loadShedder?: LoadShedder }).loadShedder
+    gauge('voxgate_requests_held', 'Requests that are held back because there is too much to do.', () => [[{}, shedding()?.queued ?? 0]])
+    counter('voxgate_requests_shed_total', 'Requests turned away because there was too much to do.', () => [
+      [{}, shedding()?.rejected ?? 0]
+    ])
     counter('voxgate_limiter_refused_total', 'Requests beyond a rate limit, by whose it was.', () =>
-      samples('scope', limits.counts.refused)
+      samples('scope', limits.limiter.rejected)
     )
     gauge('voxgate_limiter_shared', 'Whether Redis shares the rate limits: 1; each replica holds its part: 0.', () =>
       limits.redis === 'off' ? [] : [[{}, limits.redis === 'ok' ? 1 : 0]]
     )
-    counter('voxgate_limiter_turns_total', 'How often Redis went or came back.', () => [[{}, limits.counts.turns]])
-    gauge('voxgate_replicas', 'Replicas that share the limits, as far as this one knows.', () => [[{}, limits.replicas]])
+    counter('voxgate_limiter_turns_total', 'How often Redis went or came back.', () => [[{}, limits.redisStateChanges]])
+    gauge('voxgate_replicas', 'Replicas that share the limits, as far as this one knows.', () => [[{}, limits.limiter.replicas]])
     counter('voxgate_cache_total', 'Look-ups of keys and credentials: hit, miss, or stale while the database was away.', () =>
       Object.entries(tenants.caches).flatMap(([cache, counts]) =>
         Object.entries(counts).map(([outcome, value]): Sample => [{ cache, outcome }, value])
@@ -248,7 +259,7 @@ export default fp(
             const problem = new Problem('authentication-required', 'Send `Authorization: Bearer` with METRICS_TOKEN.', {
               headers: { 'www-authenticate': 'Bearer realm="voxgate-metrics"' }
             })
-            app.limits.refuse(request, reply, problem, next)
+            app.limits.reject(request, reply, problem, next)
           }
         },
         async (_request, reply) => {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { adminPath, isSpelledOut } from '../src/admin/suggestions.ts'
+import type { Config } from '../src/config.ts'
 import { Problem } from '../src/problems/problem.ts'
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -8,14 +9,9 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 /** `/a/:b` -> what matches its paths. */
 const patternOf = (url: string): RegExp => new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/\/:\w+/g, '/[^/]+')}$`)
 
-export interface OtherMethodsOptions {
-  /** The path the service is mounted under. */
-  base: string
-}
-
 /** An address that exists answers 405 with `Allow` to every method that it lacks, and OPTIONS with 204. */
 export default fp(
-  async (app: FastifyInstance, { base }: OtherMethodsOptions) => {
+  async (app: FastifyInstance, { basePath: base }: Pick<Config['server'], 'basePath'>) => {
     const served = new Map<string, Set<string>>()
     const allowed: { pattern: RegExp; allow: string }[] = []
     const nothingHere = new Problem('not-found', 'Nothing is served at this address.')
@@ -34,7 +30,7 @@ export default fp(
       if (!request.is404 || method === 'OPTIONS' || (methods as readonly string[]).includes(method)) return next()
       const path = request.url.split('?', 1)[0]!
       const found = allowed.find(({ pattern }) => pattern.test(path))
-      if (found) return app.limits.refuse(request, reply, refusal(method, found.allow), next)
+      if (found) return app.limits.reject(request, reply, refusal(method, found.allow), next)
       next()
     })
     app.decorate('refuseOtherMethods', (prefix: string) => {
@@ -55,7 +51,7 @@ export default fp(
             config,
             // Before the body is read: its type or size does not matter here.
             onRequest: (request, reply, next) =>
-              app.limits.refuse(request, reply, exists(request.originalUrl) ? refusal(request.method, allow) : nothingHere, next),
+              app.limits.reject(request, reply, exists(request.originalUrl) ? refusal(request.method, allow) : nothingHere, next),
             handler: () => {}
           })
         if (!own.has('OPTIONS'))
@@ -64,7 +60,7 @@ export default fp(
             url,
             schema,
             config,
-            onRequest: app.limits.stranger,
+            onRequest: app.limits.limitAddress,
             handler: (request, reply) => {
               if (!exists(request.originalUrl)) throw nothingHere
               return reply.code(204).header('allow', allow).send()

@@ -25,7 +25,7 @@ export default fp(
     app.onEnd(request => {
       const { tenant, journey } = request
       // A refusal that was answered 429 in its place is one all the same.
-      const code = request.refusal ?? journey.problem
+      const code = request.rejection ?? journey.problem
       if (!tenant || code === undefined || !audited.has(code)) return
       refusals.note({
         tenantId: tenant.tenantId,

@@ -1,14 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { ByteBudget, type ByteBudgetOptions } from '../src/limits/byte-budget.ts'
+import type { Config } from '../src/config.ts'
+import { ByteBudget } from '../src/limits/byte-budget.ts'
 import { Problem } from '../src/problems/problem.ts'
-
-export interface ResponsesOptions {
-  /** Bytes of responses that the process, and a tenant, may hold in memory. */
-  budget: ByteBudgetOptions
-  /** For how long a caller may take nothing of a response, and how long it may take for each MiB, in milliseconds. */
-  timeoutMs: number
-}
 
 export interface Responses {
   budget: ByteBudget
@@ -27,8 +21,8 @@ const keyOf = ({ tenant, actor }: FastifyRequest): string => tenant?.tenantId ??
  * share untaken gets no further responses until they take some.
  */
 export default fp(
-  async (app: FastifyInstance, { budget: limits, timeoutMs }: ResponsesOptions) => {
-    const budget = new ByteBudget(limits)
+  async (app: FastifyInstance, { maxBytes, maxTenantBytes, timeoutMs }: Config['responses']) => {
+    const budget = new ByteBudget({ max: maxBytes, share: maxTenantBytes })
     const counts = { dropped: 0, refused: 0 }
     app.decorate('responses', { budget, counts })
 

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { createLookupQueue, type LookupCounts } from '../src/limits/lookup-queue.ts'
+import { compileNetworks, type Networks, subnetOf, unknownAddress } from '../src/config/networks.ts'
+import { LoadGuard } from '../src/database/load-guard.ts'
+import { type LookupCounts, LookupQueue } from '../src/limits/lookup-queue.ts'
 import { parseKey, sameHash } from '../src/tenants/api-keys.ts'
-import { type CacheCounts, createCache, createSource } from '../src/tenants/cache.ts'
+import { Cache, type CacheCounts } from '../src/tenants/cache.ts'
 import { createUsed } from '../src/tenants/last-used.ts'
-import { compileNetworks, type Networks, subnetOf, unknownAddress } from '../src/tenants/networks.ts'
 import type { Store, TenantSettings } from '../src/tenants/store.ts'
 import { SealError } from '../src/vault/vault.ts'
 import { type Account, accountOf, reaches } from '../src/voximplant/account.ts'
@@ -66,7 +67,7 @@ interface KnownAccount {
 export interface TenantsOptions {
   store: Store
   /** Milliseconds. */
-  cacheTtl: number
+  cacheTtlMs: number
   /** The upstream for tenants without a host of their own. */
   origin: string
   /** How long the look-up of a key may wait for its turn, in milliseconds. */
@@ -89,13 +90,13 @@ const syncInterval = 30_000
 
 /** `app.tenants`: the store behind a small cache that changes reach, and that serves on while the database is away. */
 export default fp(
-  async (app: FastifyInstance, { store, cacheTtl, origin, lookupTimeoutMs }: TenantsOptions) => {
+  async (app: FastifyInstance, { store, cacheTtlMs, origin, lookupTimeoutMs }: TenantsOptions) => {
     const hooks: ((tenantId: string) => void)[] = []
-    const source = createSource()
+    const guard = new LoadGuard()
     const used = createUsed(store)
-    const lookups = createLookupQueue({ ...lookupBudget, timeoutMs: lookupTimeoutMs })
+    const lookups = new LookupQueue({ ...lookupBudget, timeoutMs: lookupTimeoutMs })
 
-    const keys = createCache<KnownKey>({ source, ttl: cacheTtl, grace: keyGrace }, async keyId => {
+    const keys = new Cache<KnownKey>({ guard, ttlMs: cacheTtlMs, graceMs: keyGrace }, async keyId => {
       const key = await store.key(keyId)
       if (!key) return undefined
       const tenant = await store.tenant(key.tenantId)
@@ -117,7 +118,7 @@ export default fp(
       )
     })
     // An account lives as long as its credential's version: tokens and connections hang on it, and opening a sealed key takes its time.
-    const accounts = createCache<KnownAccount>({ source, ttl: cacheTtl, grace: Number.POSITIVE_INFINITY }, async (tenantId, before) => {
+    const accounts = new Cache<KnownAccount>({ guard, ttlMs: cacheTtlMs, graceMs: Number.POSITIVE_INFINITY }, async (tenantId, before) => {
       const tenant = await store.tenant(tenantId)
       if (tenant?.credentialVersion === undefined) return undefined
       const { credentialVersion, uid } = tenant
@@ -152,7 +153,7 @@ export default fp(
       return known?.account
     }
     const forget = (tenantId: string) => {
-      keys.deleteWhere(key => key === undefined || key.tenantId === tenantId)
+      keys.deleteWhere(key => key.tenantId === tenantId)
       accounts.delete(tenantId)
       for (const hook of hooks) hook(tenantId)
     }
@@ -168,7 +169,9 @@ export default fp(
     app.decorate('tenants', {
       store,
       caches: { keys: keys.counts, accounts: accounts.counts },
-      lookups: lookups.counts,
+      get lookups() {
+        return lookups.counts
+      },
       authenticate(key, from) {
         const parsed = parseKey(key)
         if (!parsed) return undefined

@@ -4,11 +4,13 @@ import { notFoundIn } from '../src/api/find-by-name.ts'
 import type { Operation } from '../src/api/operation.ts'
 import type { UpstreamResponse } from '../src/api/reply.ts'
 import { invalid } from '../src/api/validation.ts'
+import type { Config } from '../src/config.ts'
 import { Problem, type Violation } from '../src/problems/problem.ts'
 import { findTracer } from '../src/telemetry/spans.ts'
 import { type Account, childOf } from '../src/voximplant/account.ts'
-import { createGate, type Gate, type GateOptions, type Lane } from '../src/voximplant/bulkhead.ts'
-import { type Client, type ClientCounts, type ClientOptions, Cut, createClient, type Permit, Refusal } from '../src/voximplant/client.ts'
+import { createGate, type Gate, type Lane } from '../src/voximplant/bulkhead.ts'
+import { type Client, type ClientCounts, Cut, createClient, type Permit, Refusal } from '../src/voximplant/client.ts'
+import { clientOptions } from '../src/voximplant/client-options.ts'
 import { type Download, download } from '../src/voximplant/download.ts'
 import { meaningOf } from '../src/voximplant/error-codes.ts'
 import { redact } from '../src/voximplant/redact.ts'
@@ -17,15 +19,9 @@ import { Unencodable } from '../src/voximplant/wire/params.ts'
 import { refused } from './auth.ts'
 
 export interface VoximplantOptions {
-  client: Omit<ClientOptions, 'budget' | 'drift' | 'tracer' | 'onBreaker'>
-  /** Milliseconds. */
-  uploadTimeout: number
-  downloadTimeout: number
-  sessionTimeout: number
-  gate: GateOptions
-  /** Calls under way at once: of a tenant without a setting of its own, and those that start a session, per account and all replicas. */
-  concurrency: number
-  sessions: number
+  config: Pick<Config, 'upstream' | 'retry' | 'circuitBreaker' | 'bulkhead' | 'uploads'>
+  /** Additional certificate authorities (PEM). */
+  ca?: string | undefined
 }
 
 /** A file with the fields that come with it. */
@@ -50,7 +46,9 @@ const maxDriftNameLength = 100
 
 /** `request.voximplant(operation, input)`: one call of the upstream with the credentials of the request's tenant. */
 export default fp(
-  async (app: FastifyInstance, options: VoximplantOptions) => {
+  async (app: FastifyInstance, { config, ca }: VoximplantOptions) => {
+    const { upstream, bulkhead, uploads } = config
+    const options = clientOptions(config, ca)
     const unknown = new Map<string, number>()
     const unreadable = new Map<string, number>()
     const count = (counts: Map<string, number>, name: string) => {
@@ -61,15 +59,15 @@ export default fp(
     }
     const drift = { unknown: (field: string) => count(unknown, field), unreadable: (field: string) => count(unreadable, field) }
     const client: Client = createClient({
-      ...options.client,
+      ...options,
       budget: app.responses.budget,
       drift,
       tracer: findTracer(),
       onBreaker: ({ scope, open, origin, tenantId }) =>
         app.log[open ? 'warn' : 'info']({ breaker: scope, upstream: origin, tenant: tenantId }, open ? 'breaker opened' : 'breaker closed')
     })
-    const { timeout: answerTimeout, headersTimeout: stallTimeout, maxAnswerBytes } = options.client
-    const gate = createGate(options.gate)
+    const { timeout: answerTimeout, headersTimeout: stallTimeout, maxAnswerBytes } = options
+    const gate = createGate({ most: bulkhead.maxProcessConcurrency, queue: bulkhead.maxQueueLength, deadline: bulkhead.queueTimeoutMs })
     app.decorate('drift', { unknown, unreadable })
     app.decorate('gate', gate)
     app.decorate('upstream', client.counts)
@@ -82,7 +80,9 @@ export default fp(
       const lane = gate.lane(startsSession ? `account ${account.credential.accountId}` : account.tenantId)
       const turn = gate.enter(
         lane,
-        startsSession ? Math.ceil(options.sessions / app.limits.replicas) : (request.tenant.settings.concurrency ?? options.concurrency)
+        startsSession
+          ? Math.ceil(bulkhead.maxSessionConcurrency / app.limits.limiter.replicas)
+          : (request.tenant.settings.concurrency ?? bulkhead.maxTenantConcurrency)
       )
       return turn === undefined ? lane : turn.then(() => lane)
     }
@@ -143,7 +143,7 @@ export default fp(
             ownAccount: operation.traits.ownAccount,
             safe: operation.traits.safe === true,
             retry: operation.traits.retry,
-            timeout: operation.traits.startsSession ? options.sessionTimeout : undefined,
+            timeout: operation.traits.startsSession ? upstream.sessionTimeoutMs : undefined,
             journey: this.journey,
             sending: operation.traits.safe ? undefined : this.attempt?.sending,
             permit
@@ -180,7 +180,7 @@ export default fp(
         try {
           account = await accountFor(this)
           return (await upload(connectionOf(this, account, operation), call, {
-            timeout: options.uploadTimeout,
+            timeout: uploads.timeoutMs,
             stallTimeout,
             answerTimeout,
             maxAnswerBytes,
@@ -211,7 +211,7 @@ export default fp(
         const fetch = async (): Promise<Download> => {
           await permit.account()
           try {
-            return await download(connectionOf(this, account, operation), call, { timeout: options.downloadTimeout })
+            return await download(connectionOf(this, account, operation), call, { timeout: upstream.downloadTimeoutMs })
           } catch (error) {
             if (error instanceof Cut && error.reason === 'permit') return fetch()
             throw error

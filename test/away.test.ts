@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { build, operations } from '../src/app.ts'
+import { LoadGuard } from '../src/database/load-guard.ts'
 import { postgresDialect } from '../src/database/postgres.ts'
-import { DatabaseAway } from '../src/database/unavailable.ts'
+import { DatabaseUnavailableError } from '../src/database/unavailable.ts'
 import { buildSandbox } from '../src/sandbox/server.ts'
-import { createCache, createSource } from '../src/tenants/cache.ts'
+import { Cache } from '../src/tenants/cache.ts'
 import { openStore, type Store } from '../src/tenants/store.ts'
 import { createVault } from '../src/vault/vault.ts'
 import { missingServer, type OwnPostgres, ownPostgres, postgres, postgresDatabase } from './databases.ts'
@@ -132,7 +133,7 @@ async function whileUnavailable(t: Test, { replica, known, unknown, administrati
   t.match(refused, { status: 503, code: 'store-unavailable', retryAfter: /^\d+$/ }, `${how}: others get a clear 503`)
   const herd = await Promise.all(Array.from({ length: 200 }, () => replica.ask(unknown)))
   t.ok(herd.every(({ status }) => status === 503))
-  await t.rejects(administration.updateTenant('acme', { name: 'New' }), DatabaseAway, `${how}: nothing is changed`)
+  await t.rejects(administration.updateTenant('acme', { name: 'New' }), DatabaseUnavailableError, `${how}: nothing is changed`)
   // The answer of the probe before is kept for a second.
   const notReady = await until(async () => (await replica.app.inject('/health/ready')).statusCode === 503)
   t.ok(notReady < 3_000, `${how}: not ready after ${notReady} ms`)
@@ -195,20 +196,20 @@ t.test('cached entries are served while the database is unavailable, other look-
   let loads = 0
   let atOnce = 0
   let most = 0
-  const source = createSource()
+  const guard = new LoadGuard()
   const load = async (key: string) => {
     loads++
     most = Math.max(most, ++atOnce)
     try {
       await (hang ?? new Promise(resolve => setTimeout(resolve, 1)))
-      if (unavailable) throw new DatabaseAway()
+      if (unavailable) throw new DatabaseUnavailableError()
       return key === 'nobody' ? undefined : `${key}!`
     } finally {
       atOnce--
     }
   }
-  const brief = createCache<string>({ source, ttl: 1, grace: 200 }, load)
-  const lasting = createCache<string>({ source, ttl: 1, grace: Number.POSITIVE_INFINITY }, load)
+  const brief = new Cache<string>({ guard, ttlMs: 1, graceMs: 200 }, load)
+  const lasting = new Cache<string>({ guard, ttlMs: 1, graceMs: Number.POSITIVE_INFINITY }, load)
   const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
   await Promise.all(Array.from({ length: 300 }, (_, i) => lasting.get(`t${i}`)))
   t.ok(most <= 8, `at most 8 loads at once: ${most}`)
@@ -219,11 +220,11 @@ t.test('cached entries are served while the database is unavailable, other look-
   await pause(5)
   t.equal(await brief.get('k'), 'k!', 'served after its time')
   for (let i = 0; i < 300; i++) t.equal(await lasting.get(`t${i}`), `t${i}!`)
-  await t.rejects(Promise.resolve(brief.get('nobody')), DatabaseAway, 'what was unknown may be known by now')
-  await t.rejects(Promise.resolve(brief.get('new')), DatabaseAway)
+  await t.rejects(Promise.resolve(brief.get('nobody')), DatabaseUnavailableError, 'what was unknown may be known by now')
+  await t.rejects(Promise.resolve(brief.get('new')), DatabaseUnavailableError)
   t.ok(loads < 20, `the database is left alone: ${loads} loads for 303 questions`)
   brief.delete('k')
-  await t.rejects(Promise.resolve(brief.get('k')), DatabaseAway, 'what was forgotten on purpose is not served')
+  await t.rejects(Promise.resolve(brief.get('k')), DatabaseUnavailableError, 'what was forgotten on purpose is not served')
   await pause(220)
   unavailable = false
   await until(async () => (await Promise.resolve(brief.get('k')).catch(() => undefined)) === 'k!')
@@ -231,11 +232,11 @@ t.test('cached entries are served while the database is unavailable, other look-
   await pause(5)
   t.equal(await brief.get('k'), 'k!')
   await pause(250)
-  await t.rejects(Promise.resolve(brief.get('k')), DatabaseAway, 'nor for longer than its grace')
+  await t.rejects(Promise.resolve(brief.get('k')), DatabaseUnavailableError, 'nor for longer than its grace')
   t.equal(await lasting.get('t1'), 't1!', 'others are served as long as it takes')
   unavailable = false
   most = 0
-  await until(async () => !source.refuses())
+  await until(async () => !guard.rejects)
   await until(async () => (await Promise.resolve(lasting.get('fresh')).catch(() => undefined)) === 'fresh!')
   await Promise.all(Array.from({ length: 300 }, (_, i) => lasting.get(`t${i}`)))
   t.ok(most <= 8, `no herd when it is back: ${most} at once`)

@@ -5,8 +5,8 @@ import { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { build } from '../src/app.ts'
-import { readConfig, trustedProxies } from '../src/config.ts'
-import { callerAddress, parseAddress, subnetOf } from '../src/tenants/networks.ts'
+import { callerAddress, parseAddress, parseTrustProxy, subnetOf } from '../src/config/networks.ts'
+import { readConfig } from '../src/config.ts'
 import { allScopes, startService, testConfig, tester } from './support.ts'
 
 /** Whose a request is: the address that limits, networks, the admin throttle, logs and the audit log go by. */
@@ -55,7 +55,7 @@ t.test('X-Forwarded-For is read from the nearest proxy on, as far as TRUST_PROXY
   const from = (TRUST_PROXY: string, forwarded: string | undefined, remoteAddress: string | undefined = '10.0.0.1') =>
     callerAddress(
       { socket: { remoteAddress }, headers: { 'x-forwarded-for': forwarded } } as never,
-      trustedProxies(readConfig({ TRUST_PROXY, VOXIMPLANT_API: 'sandbox' }))
+      parseTrustProxy(readConfig({ TRUST_PROXY }).server.trustProxy)
     )
   t.equal(from('false', '192.0.2.7'), '10.0.0.1')
   t.equal(from('1', undefined), '10.0.0.1')

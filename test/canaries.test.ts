@@ -162,8 +162,8 @@ async function plant(t: Test, database: TestDatabase): Promise<void> {
     VOXIMPLANT_API: origin,
     LOG_LEVEL: 'trace',
     PORT: '0',
-    UPSTREAM_RETRY_BASE: '1',
-    BREAKER_FAILURES: '1000000'
+    UPSTREAM_RETRY_BASE_DELAY: '1',
+    BREAKER_FAILURE_THRESHOLD: '1000000'
   }
   /** Everything the service and its command line say. */
   const said: [string, Buffer][] = []

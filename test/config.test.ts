@@ -16,6 +16,31 @@ const problemsOf = (env: Record<string, string>): string => {
   }
 }
 
+t.test('settings are read in groups, with their defaults and types', async t => {
+  const { server, upstream, limits, loadShedding } = readConfig({ PORT: '9000', DOCS: 'false', TENANT_RATE: '0.5' })
+  t.match(
+    { server, upstream, limits, loadShedding },
+    {
+      server: { port: 9000, docs: false, host: '127.0.0.1', environment: 'development' },
+      upstream: { url: 'sandbox', timeoutMs: 30_000 },
+      limits: { tenantRate: 0.5 },
+      loadShedding: { maxHeapRatio: 0.9 }
+    }
+  )
+  t.throws(() => Object.assign(server, { port: 1 }), TypeError, 'frozen')
+})
+
+t.test('everything that is wrong is reported together', async t => {
+  const problems = problemsOf({ PORT: 'x', UPSTREAM_REST: '1', UPSTREM_TIMEOUT: '1', ADMIN_TOKEN: 'a', ADMIN_TOKEN_FILE: 'b' })
+  for (const pattern of [
+    /PORT must be integer/,
+    /UPSTREAM_REST is now UPSTREAM_CONNECTION_COOLDOWN/,
+    /did you mean UPSTREAM_TIMEOUT/,
+    /both set/
+  ])
+    t.match(problems, pattern)
+})
+
 t.test('NODE_ENV is one of its values', async t => {
   for (const NODE_ENV of ['Production', 'prod', 'PRODUCTION', 'staging', ' production'])
     t.match(problemsOf({ NODE_ENV }), /NODE_ENV .*\(development, production, test\)/, NODE_ENV)
@@ -37,7 +62,7 @@ t.test('the sandbox starts beside a master key or a database only when it is ask
     )
     t.equal(problemsOf({ ...given, VOXIMPLANT_API: 'sandbox' }), '')
   }
-  t.equal(readConfig({}).VOXIMPLANT_API, 'sandbox', 'without anything it is the default')
+  t.equal(readConfig({}).upstream.url, 'sandbox', 'without anything it is the default')
 })
 
 t.test('in production secrets travel by TLS, or stay on the machine', async t => {
@@ -70,13 +95,13 @@ t.test('a master key without entropy prevents the start in production, and is a 
     ['thisismysupersecretmasterkeyforproduction12=', /is typed text/]
   ] as const) {
     t.match(weaknessOfKey(weak), complaint)
-    t.throws(() => checkMasterKey(readConfig(production), weak), {
+    t.throws(() => checkMasterKey(readConfig(production).server, weak), {
       name: 'ConfigError',
       message: /MASTER_KEY .*openssl rand -base64 32.*MASTER_KEY_PREVIOUS/
     })
-    t.match(checkMasterKey(readConfig({}), weak), complaint)
+    t.match(checkMasterKey(readConfig({}).server, weak), complaint)
   }
-  t.equal(checkMasterKey(readConfig(production), ''), undefined, 'a key server has it')
+  t.equal(checkMasterKey(readConfig(production).server, ''), undefined, 'a key server has it')
   let refused = 0
   for (let i = 0; i < 20_000; i++) if (weaknessOfKey(randomBytes(32).toString('base64'))) refused++
   t.equal(refused, 0, 'of 20,000 random keys none is refused')

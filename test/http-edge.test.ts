@@ -68,7 +68,7 @@ t.test('lets pages read early errors too', async t => {
 t.test('refuses to start with an origin that no browser sends', async t => {
   for (const bad of ['app.example.com', 'https://app.example.com/', 'https://app.example.com/path', 'https://App.example.com', 'null'])
     t.throws(() => readConfig({ CORS_ORIGINS: `${origin}, ${bad}` }), { message: /CORS_ORIGINS: .* is not an origin/ }, bad)
-  t.equal(readConfig({ CORS_ORIGINS: `${origin},http://localhost:3000` }).CORS_ORIGINS, `${origin},http://localhost:3000`)
+  t.equal(readConfig({ CORS_ORIGINS: `${origin},http://localhost:3000` }).server.corsOrigins, `${origin},http://localhost:3000`)
   t.ok(readConfig({ CORS_ORIGINS: '*' }))
 })
 

@@ -273,7 +273,7 @@ onEveryDatabase(t, 'what has done nothing frees its key', async (t, database) =>
   const broken = await serve(
     t,
     { ...house, upstream: { ...upstream, origin: 'http://127.0.0.1:1' } },
-    { BREAKER_FAILURES: '1', BREAKER_INTERVAL: '60000' }
+    { BREAKER_FAILURE_THRESHOLD: '1', BREAKER_PROBE_INTERVAL: '60000' }
   )
   await broken.sms('open', 'opens')
   t.match(await broken.sms('open', 'open'), { status: 503, body: { code: 'upstream-unavailable' } }, 'the breaker is open')

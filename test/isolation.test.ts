@@ -175,7 +175,7 @@ t.test(
         judge = await startJudge(tenants, keys)
         return judge.origin
       },
-      env: { UPSTREAM_RETRIES: '2', UPSTREAM_RETRY_BASE: '1', UPSTREAM_CONNECTIONS: '4' }
+      env: { UPSTREAM_MAX_RETRIES: '2', UPSTREAM_RETRY_BASE_DELAY: '1', UPSTREAM_MAX_CONNECTIONS: '4' }
     })
     const address = await service.app.listen({ host: '127.0.0.1', port: 0 })
     const agent = new Agent({ connections: load.atOnce, pipelining: 1 })

@@ -60,7 +60,7 @@ t.test('a tenant, its keys together', async t => {
     service.call('GET', '/skills', undefined, { headers: { authorization: `Bearer ${i % 2 ? key : second}` } })
   )
   t.same(statuses(answers), { 200: 10, 429: 10 })
-  t.same(service.app.limits.counts.refused, { key: 0, tenant: 10, address: 0 })
+  t.same(service.app.limits.limiter.rejected, { key: 0, tenant: 10, address: 0 })
   const refused = await service.call('GET', '/skills')
   t.match(refused.headers.ratelimit, /^"tenant";r=0;/)
 })
@@ -265,7 +265,11 @@ t.test('conferences have a limit of their own', async t => {
 t.test('a process under pressure turns away what is too much, and nothing else', async t => {
   const upstream = await holdingUpstream(t)
   // The heap is always fuller than this; what is kept of it is a tenth.
-  const service = await start(t, { SHED_HEAP: '0.0001', SHED_KEEP: '20', QUEUE_TIMEOUT: '200' }, { origin: upstream.origin })
+  const service = await start(
+    t,
+    { LOAD_SHEDDING_MAX_HEAP_RATIO: '0.0001', LOAD_SHEDDING_MIN_IN_FLIGHT: '20', QUEUE_TIMEOUT: '200' },
+    { origin: upstream.origin }
+  )
   while (service.app.memoryUsage().heapUsed === 0) await sleep(10)
   const first = service.call('GET', '/skills')
   const second = service.call('GET', '/skills')
@@ -273,7 +277,7 @@ t.test('a process under pressure turns away what is too much, and nothing else',
   const away = await service.call('GET', '/skills')
   t.match(away, { status: 503, body: { code: 'service-unavailable', origin: 'voxgate', retryable: true }, headers: { 'retry-after': '1' } })
   t.ok(away.headers['x-request-id'])
-  t.equal(service.app.shedding.shed, 1)
+  t.equal(service.app.loadShedder.rejected, 1)
   for (const probe of ['live', 'ready', 'startup']) t.equal((await service.call('GET', `/health/${probe}`)).status, 200, probe)
   upstream.letGo()
   upstream.letGo()
@@ -306,13 +310,13 @@ async function replicas(t: Test, env: Record<string, string>, redisSettings: str
     await redis.kill()
   })
   const apps = [service.app, second]
-  const turned = async (state: 'ok' | 'away') => {
+  const turned = async (state: 'ok' | 'unavailable') => {
     const before = performance.now()
     while (apps.some(app => app.limits.redis !== state)) await sleep(2)
     return performance.now() - before
   }
   await turned('ok')
-  while (apps.some(app => app.limits.replicas < 2)) await sleep(10)
+  while (apps.some(app => app.limits.limiter.replicas < 2)) await sleep(10)
   const authorization = `Bearer ${service.tenants[0]!.key}`
   const call = async (replica: number) => {
     const before = performance.now()
@@ -374,7 +378,7 @@ for (const [what, go, comeBack] of [
     const begun = performance.now()
     const away = load(2_000)
     await redis[go]()
-    const noticed = await turned('away')
+    const noticed = await turned('unavailable')
     const during = await away
     const seconds = (performance.now() - begun) / 1000
     t.equal(during.other, 0)
@@ -403,7 +407,7 @@ t.test('Redis is full', { skip: redisServer.missing }, async t => {
   await load(1_000)
   const away = load(2_000)
   await admin.config('SET', 'maxmemory', '1')
-  const noticed = await turned('away')
+  const noticed = await turned('unavailable')
   const during = await away
   t.equal(during.other, 0)
   t.ok(during.refused > 0)
@@ -419,7 +423,7 @@ t.test('Redis gives signs of life, and fails every lease', { skip: redisServer.m
   const admin = new Redis(redis.url)
   t.teardown(() => admin.disconnect())
   await load(500)
-  const turns = () => apps.map(app => app.limits.counts.turns)
+  const turns = () => apps.map(app => app.limits.redisStateChanges)
   // What somebody else keeps under the names of the buckets.
   for (const name of await admin.keys('voxgate:rate:*')) await admin.multi().del(name).lpush(name, 'not ours').exec()
   const before = turns()
@@ -443,7 +447,7 @@ t.test('Redis is not there at the start', { skip: redisServer.missing }, async t
   const before = performance.now()
   t.same(statuses(await many(20, () => service.call('GET', '/skills'))), { 200: 5, 429: 15 })
   t.ok(performance.now() - before < 3_000)
-  t.equal(service.app.limits.redis, 'away')
+  t.equal(service.app.limits.redis, 'unavailable')
 })
 
 t.test('something else answers in the place of Redis', async t => {
@@ -479,7 +483,7 @@ t.test('something else answers in the place of Redis', async t => {
     const found = statuses(await many(60, () => service.call('GET', '/skills')))
     t.ok((found[200] ?? 0) <= 20, `${what}: ${JSON.stringify(found)}`)
     t.equal((found[200] ?? 0) + (found[429] ?? 0), 60, 'never unlimited, nor anything but a limit')
-    t.equal(service.app.limits.replicas, 1)
+    t.equal(service.app.limits.limiter.replicas, 1)
     await service.close()
     for (const socket of sockets) socket.destroy()
     server.close()

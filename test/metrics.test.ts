@@ -18,7 +18,14 @@ async function startBusy(t: Test, env: Record<string, string> = {}) {
   const service = await startService({
     tenants: 3,
     origin,
-    env: { UPSTREAM_RETRIES: '1', UPSTREAM_RETRY_BASE: '1', BREAKER_FAILURES: '3', BREAKER_INTERVAL: '60000', METRICS_TENANTS: '2', ...env }
+    env: {
+      UPSTREAM_MAX_RETRIES: '1',
+      UPSTREAM_RETRY_BASE_DELAY: '1',
+      BREAKER_FAILURE_THRESHOLD: '3',
+      BREAKER_PROBE_INTERVAL: '60000',
+      METRICS_MAX_TENANTS: '2',
+      ...env
+    }
   })
   t.teardown(() => service.close())
   return {
@@ -50,7 +57,7 @@ t.test('counts', async t => {
   t.equal(sampleOf(text, 'voxgate_requests_total{route="/skills",method="GET",status="400"}'), 1)
   t.equal(sampleOf(text, 'voxgate_requests_total{route="none",method="GET",status="404"}'), 1, 'an address of the caller’s is no label')
   t.equal(sampleOf(text, 'voxgate_tenant_requests_total{tenant="tenant-1",class="2xx"}'), 1)
-  t.equal(sampleOf(text, 'voxgate_tenant_requests_total{tenant="other",class="2xx"}'), 2, 'beyond METRICS_TENANTS')
+  t.equal(sampleOf(text, 'voxgate_tenant_requests_total{tenant="other",class="2xx"}'), 2, 'beyond METRICS_MAX_TENANTS')
   t.equal(sampleOf(text, 'voxgate_upstream_calls_total{method="GetSkills",outcome="ok"}'), 4)
   t.equal(sampleOf(text, 'voxgate_upstream_calls_total{method="GetSkills",outcome="fault"}'), 2, 'each attempt')
   t.equal(sampleOf(text, 'voxgate_upstream_retries_total{reason="answer"}'), 1)

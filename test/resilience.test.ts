@@ -16,7 +16,7 @@ async function start(t: Test, env: Record<string, string> = {}, tenants = 1) {
     attempts.push(form.get('cmd') ?? '')
     behave(form, response, request)
   })
-  const service = await startService({ origin, tenants, env: { UPSTREAM_RETRIES: '2', ...env } })
+  const service = await startService({ origin, tenants, env: { UPSTREAM_MAX_RETRIES: '2', ...env } })
   t.teardown(() => service.close())
   return {
     service,
@@ -95,7 +95,7 @@ t.test('retries have a budget', async t => {
 })
 
 t.test('a tenth of all reads is tried again, however many of them wait for that', async t => {
-  const { service, behave } = await start(t, { UPSTREAM_RETRY_BASE: '2000' })
+  const { service, behave } = await start(t, { UPSTREAM_RETRY_BASE_DELAY: '2000' })
   const failed = new Set<string>()
   behave((form, response) => {
     const name = form.get('skill_name')!
@@ -143,7 +143,11 @@ t.test('a refused token is signed anew, once, by the upstream’s clock', async 
 })
 
 t.test('the breaker', async t => {
-  const { service, attempts, behave } = await start(t, { UPSTREAM_RETRIES: '0', BREAKER_FAILURES: '5', BREAKER_INTERVAL: '300' }, 2)
+  const { service, attempts, behave } = await start(
+    t,
+    { UPSTREAM_MAX_RETRIES: '0', BREAKER_FAILURE_THRESHOLD: '5', BREAKER_PROBE_INTERVAL: '300' },
+    2
+  )
   behave((_, response) => response.destroy())
   for (let i = 0; i < 5; i++) t.equal((await service.call('GET', '/skills')).status, 502)
   t.equal(attempts.length, 5)

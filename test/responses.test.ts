@@ -56,7 +56,11 @@ async function start(
 }
 
 /** A busy machine sheds load by itself. */
-const noShedding = { SHED_DELAY: '0', SHED_UTILIZATION: '0', SHED_HEAP: '0' }
+const noShedding = {
+  LOAD_SHEDDING_MAX_EVENT_LOOP_DELAY: '0',
+  LOAD_SHEDDING_MAX_EVENT_LOOP_UTILIZATION: '0',
+  LOAD_SHEDDING_MAX_HEAP_RATIO: '0'
+}
 
 const users = (name: string) => `/applications/1/users?userName=${name}`
 
@@ -134,7 +138,7 @@ t.test('while several tenants leave the budget untaken, requests are queued and 
   const env = {
     RESPONSE_MEMORY: '2097152',
     TENANT_RESPONSE_MEMORY: '1048576',
-    SHED_KEEP: '1',
+    LOAD_SHEDDING_MIN_IN_FLIGHT: '1',
     QUEUE_TIMEOUT: '100',
     RESPONSE_TIMEOUT: '60000'
   }
@@ -148,7 +152,7 @@ t.test('while several tenants leave the budget untaken, requests are queued and 
   const shed = await get(users('x'), 2)
   t.equal(shed.status, 503)
   t.equal(((await shed.json()) as { code: string }).code, 'service-unavailable')
-  t.ok(app.shedding.shed >= 1)
+  t.ok(app.loadShedder.rejected >= 1)
 })
 
 t.test('large responses of a tenant beyond its share wait for each other; another tenant does not', async t => {
@@ -173,7 +177,7 @@ t.test('large responses of a tenant beyond its share wait for each other; anothe
 })
 
 t.test('a read whose deadline passes while it waits is told to come again, and is no fault of the upstream', async t => {
-  const env = { RESPONSE_MEMORY: '1048576', TENANT_RESPONSE_MEMORY: '1048576', UPSTREAM_TIMEOUT: '3000', BREAKER_FAILURES: '1' }
+  const env = { RESPONSE_MEMORY: '1048576', TENANT_RESPONSE_MEMORY: '1048576', UPSTREAM_TIMEOUT: '3000', BREAKER_FAILURE_THRESHOLD: '1' }
   const { get, budget, app } = await start(t, env, name => (name === 'x' ? list5MB : '{"result":[],"count":0,"total_count":0}'))
   const blocker = budget.hold('another')
   blocker.acquire(900_000, () => {})

@@ -196,7 +196,14 @@ export const noLimits = Object.fromEntries(
 
 /** A configuration for tests: quiet, every call sent once unless a test is about that, no limits, and the settings given. */
 export const testConfig = (env: Record<string, string> = {}): Config =>
-  readConfig({ LOG_LEVEL: 'silent', VOXIMPLANT_API: 'sandbox', UPSTREAM_RETRIES: '0', BREAKER_FAILURES: '1000000', ...noLimits, ...env })
+  readConfig({
+    LOG_LEVEL: 'silent',
+    VOXIMPLANT_API: 'sandbox',
+    UPSTREAM_MAX_RETRIES: '0',
+    BREAKER_FAILURE_THRESHOLD: '1000000',
+    ...noLimits,
+    ...env
+  })
 
 /** Starts a service in front of a sandbox. Close it. */
 export async function startService({
@@ -223,7 +230,7 @@ export async function startService({
   const app = await build({
     config,
     store,
-    adminTokens: adminTokensOf(config),
+    adminTokens: adminTokensOf(config.admin),
     origin: (typeof origin === 'function' ? await origin(tenants) : origin) ?? address
   })
   await app.ready()

@@ -4,8 +4,9 @@ import { crc32 } from 'node:zlib'
 import Fastify from 'fastify'
 import t from 'tap'
 import tenants from '../plugins/tenants.ts'
+import { LoadGuard } from '../src/database/load-guard.ts'
 import { createKey, parseKey, sameHash } from '../src/tenants/api-keys.ts'
-import { createCache, createSource } from '../src/tenants/cache.ts'
+import { Cache } from '../src/tenants/cache.ts'
 import { openStore } from '../src/tenants/store.ts'
 import { createVault, open, readMasterKey, SealError, seal } from '../src/vault/vault.ts'
 import { sqliteDatabase } from './databases.ts'
@@ -78,7 +79,7 @@ t.test('sealing', async t => {
 t.test('the cache', async t => {
   let loads = 0
   let fail = false
-  const cache = createCache<string>({ source: createSource(), ttl: 50, grace: 60_000 }, async key => {
+  const cache = new Cache<string>({ guard: new LoadGuard(), ttlMs: 50, graceMs: 60_000 }, async key => {
     loads++
     await new Promise(resolve => setTimeout(resolve, 10))
     if (fail) throw new Error('away')
@@ -202,7 +203,7 @@ t.test('a tenant that was deleted and made anew by another process is another te
   const app = Fastify()
   await app.register(tenants, {
     store: await openStore(dialect(), createVault(masterKey)),
-    cacheTtl: 1,
+    cacheTtlMs: 1,
     origin: 'http://127.0.0.1:1',
     lookupTimeoutMs: 1_000
   })

@@ -43,7 +43,7 @@ async function start(t: Test) {
     }
   })
   const app = await build({
-    config: testConfig({ LOG_LEVEL: 'info', UPSTREAM_RETRIES: '2', UPSTREAM_RETRY_BASE: '1' }),
+    config: testConfig({ LOG_LEVEL: 'info', UPSTREAM_MAX_RETRIES: '2', UPSTREAM_RETRY_BASE_DELAY: '1' }),
     store,
     origin,
     logger: { stream }

@@ -85,8 +85,8 @@ t.test('a caller that goes away', async t => {
 t.test('an upstream that swallows everything', async t => {
   const interval = 300
   const { service, taken, behave } = await start(t, {
-    BREAKER_FAILURES: '3',
-    BREAKER_INTERVAL: String(interval),
+    BREAKER_FAILURE_THRESHOLD: '3',
+    BREAKER_PROBE_INTERVAL: String(interval),
     BREAKER_PROBE_TIMEOUT: '200',
     UPSTREAM_HEADERS_TIMEOUT: '1000',
     UPSTREAM_TIMEOUT: '1500'
@@ -130,10 +130,10 @@ t.test('an upstream that swallows everything', async t => {
 
 t.test('a patient probe ends without its caller', async t => {
   const { service, taken, behave } = await start(t, {
-    BREAKER_FAILURES: '2',
-    BREAKER_INTERVAL: '50',
+    BREAKER_FAILURE_THRESHOLD: '2',
+    BREAKER_PROBE_INTERVAL: '50',
     BREAKER_PROBE_TIMEOUT: '100',
-    UPSTREAM_RETRIES: '0',
+    UPSTREAM_MAX_RETRIES: '0',
     UPSTREAM_TIMEOUT: '6000',
     UPSTREAM_HEADERS_TIMEOUT: '6000'
   })
@@ -164,7 +164,12 @@ t.test('a patient probe ends without its caller', async t => {
 })
 
 t.test('whose breaker opens', async t => {
-  const few = { BREAKER_FAILURES: '3', BREAKER_HOST_FAILURES: '6', BREAKER_HOST_TENANTS: '3', BREAKER_INTERVAL: '60000' }
+  const few = {
+    BREAKER_FAILURE_THRESHOLD: '3',
+    BREAKER_HOST_FAILURE_THRESHOLD: '6',
+    BREAKER_HOST_MIN_TENANTS: '3',
+    BREAKER_PROBE_INTERVAL: '60000'
+  }
   const { service, taken, behave } = await start(t, few, { tenants: 5 })
   const call = (tenant: number) => service.call('GET', '/skills', undefined, { tenant })
   const { breakers, open } = service.app.upstream
@@ -217,7 +222,7 @@ t.test('probes', t => {
 })
 
 t.test('files pass the breaker too', async t => {
-  const { service, taken, behave } = await start(t, { BREAKER_FAILURES: '2', BREAKER_INTERVAL: '60000' })
+  const { service, taken, behave } = await start(t, { BREAKER_FAILURE_THRESHOLD: '2', BREAKER_PROBE_INTERVAL: '60000' })
   behave(response => response.destroy())
   const download = () => service.call('GET', '/history-reports/7/content')
   t.equal((await download()).status, 502)
@@ -296,7 +301,7 @@ t.test('answers nobody asked for, and answers that are none', { timeout: 400_000
   await new Promise<void>(resolve => upstream.listen(0, '127.0.0.1', resolve))
   const service = await startService({
     origin: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`,
-    env: { UPSTREAM_HEADERS_TIMEOUT: '5000', UPSTREAM_TIMEOUT: '6000', BREAKER_HOST_FAILURES: '1000000' }
+    env: { UPSTREAM_HEADERS_TIMEOUT: '5000', UPSTREAM_TIMEOUT: '6000', BREAKER_HOST_FAILURE_THRESHOLD: '1000000' }
   })
   t.teardown(async () => {
     for (const socket of sockets) socket.destroy()

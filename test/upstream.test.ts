@@ -35,7 +35,12 @@ async function startFaulty(t: Test): Promise<Faulty> {
   }
 }
 
-const quick = { UPSTREAM_TIMEOUT: '600', UPSTREAM_HEADERS_TIMEOUT: '300', UPSTREAM_CONNECT_TIMEOUT: '300', UPSTREAM_MAX_ANSWER: '100000' }
+const quick = {
+  UPSTREAM_TIMEOUT: '600',
+  UPSTREAM_HEADERS_TIMEOUT: '300',
+  UPSTREAM_CONNECT_TIMEOUT: '300',
+  UPSTREAM_MAX_RESPONSE_SIZE: '100000'
+}
 
 async function startOn(t: Test, origin: string, env: Record<string, string> = quick): Promise<Service> {
   const service = await startService({ origin, env })

@@ -1,34 +1,29 @@
-import { createPrivateKey, hash } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
 import type { ApiKey as ApiKeyView, CreatedApiKey, KeyRotation, NewApiKey } from '../../schemas/api-key.ts'
 import type { AuditEntry as AuditEntryView, AuditFilter } from '../../schemas/audit-entry.ts'
 import type { Credentials } from '../../schemas/credentials.ts'
 import type { IdempotencyFilter, IdempotencySettlement } from '../../schemas/idempotency-record.ts'
 import type { MasterKeyRotation } from '../../schemas/master-key.ts'
 import type { NewTenant, TenantChanges, Tenant as TenantView } from '../../schemas/tenant.ts'
-import type { Scope } from '../api/scopes.ts'
+import type { Operation } from '../api/operation.ts'
+import { type Scope, scopeTable } from '../api/scopes.ts'
 import { invalid } from '../api/validation.ts'
-import type { Answer, Idempotency, IdempotencyRecord } from '../idempotency/records.ts'
+import type { Config } from '../config.ts'
+import { type Answer, createIdempotency, type IdempotencyRecord } from '../idempotency/records.ts'
+import { ByteBudget } from '../limits/byte-budget.ts'
 import { Problem, type Violation } from '../problems/problem.ts'
 import { credentialsIn } from '../tenants/credentials.ts'
-import {
-  type Actor,
-  type ApiKey,
-  type AuditEntry,
-  type CredentialInput,
-  type CredentialStatus,
-  StoreRefusal,
-  type Tenant,
-  type TenantSettings
-} from '../tenants/model.ts'
-import { isNetwork } from '../tenants/networks.ts'
+import type { Actor, ApiKey, CredentialInput, Tenant, TenantSettings } from '../tenants/model.ts'
 import type { Store } from '../tenants/store.ts'
-import type { Credential } from '../voximplant/account.ts'
-import { accountOf, isDefaultHeader } from '../voximplant/account.ts'
+import { accountOf, type Credential } from '../voximplant/account.ts'
+import { clientOptions } from '../voximplant/client-options.ts'
 import { parseInstant } from '../voximplant/wire/times.ts'
-import type { Check } from './credential-verifier.ts'
+import { checkHost, checkPrecondition, checkSettings, inBody, invalidExpiry, invalidNetworks, noKey, noTenant, rethrow } from './checks.ts'
+import { createCheck } from './credential-verifier.ts'
+import { etagOf, viewOfCredentials, viewOfEntry, viewOfKey, viewOfTenant } from './views.ts'
 
 /** What administrators do: the one place behind `/admin` and behind the command line. Failures are Problems. */
-export interface Administrator {
+export interface AdminService {
   createTenant(actor: Actor, tenant: NewTenant): Promise<TenantView>
   tenants(page?: { after?: string; limit?: number }): Promise<{ items: TenantView[]; next?: string }>
   tenant(tenantId: string): Promise<TenantView>
@@ -60,25 +55,27 @@ export interface MasterKeyProgress {
   total: number
 }
 
-export interface AdministratorOptions {
+export interface AdminServiceOptions {
+  config: Config
   store: Store
-  /** The upstream for tenants without a host of their own. */
+  /** The upstream for tenants without their own host. */
   origin: string
-  check: Check
-  /** Hosts that a tenant may be sent to, as UPSTREAM_HOSTS lists them. */
-  hosts: string
-  scopes: readonly Scope[]
-  /** Requests with an Idempotency-Key. */
-  records: Idempotency
+  /** Additional certificate authorities for the upstream (PEM). */
+  ca?: string | undefined
+  operations: readonly Operation[]
 }
-
-/** The ETag of a tenant as it is answered. */
-export const etagOf = (tenant: TenantView): string => `"${hash('sha256', JSON.stringify(tenant), 'base64url').slice(0, 22)}"`
 
 const defaultPage = 100
 
-/** Puts what administrators do together. */
-export function createAdministrator({ store, origin, check, hosts, scopes, records }: AdministratorOptions): Administrator {
+/** The service behind `/admin` and behind the command line. */
+export function createAdminService({ config, store, origin, ca, operations }: AdminServiceOptions): AdminService {
+  const check = createCheck(operations, {
+    ...clientOptions(config, ca),
+    budget: new ByteBudget({ max: config.responses.maxBytes, share: config.responses.maxTenantBytes })
+  })
+  const hosts = config.upstream.allowedHosts
+  const scopes = scopeTable(operations)
+  const records = createIdempotency(store, { ttl: config.idempotency.ttlMs, lease: config.idempotency.leaseMs })
   const known = new Set(scopes.map(({ scope }) => scope))
   let rotation: Omit<MasterKeyRotation, 'current' | 'counts'> = { state: 'idle' }
   let rotating: Promise<void> | undefined
@@ -92,11 +89,11 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
   }
 
   const checkKey = ({ scopes: given, allowedCidrs, expiresAt }: NewApiKey): void => {
-    const faults: Violation[] = given.flatMap((scope, i) =>
+    const violations: Violation[] = given.flatMap((scope, i) =>
       known.has(scope) ? [] : [inBody(`/scopes/${i}`, `is no scope; there are ${[...known].join(', ')}`)]
     )
-    faults.push(...faultsOfNetworks(allowedCidrs, '/allowedCidrs'), ...faultsOfEnd(expiresAt, store.clock.now()))
-    if (faults.length > 0) throw invalid(faults)
+    violations.push(...invalidNetworks(allowedCidrs, '/allowedCidrs'), ...invalidExpiry(expiresAt, store.clock.now()))
+    if (violations.length > 0) throw invalid(violations)
   }
 
   const created = async ({ key, keyId }: { key: string; keyId: string }): Promise<CreatedApiKey> => ({
@@ -112,7 +109,7 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
         await store
           .by(actor)
           .createTenant({ tenantId, name, settings, ...rest })
-          .catch(refuse)
+          .catch(rethrow)
       )
     },
     async tenants({ after, limit = defaultPage } = {}) {
@@ -131,10 +128,10 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
             if (ifMatch !== undefined) checkPrecondition(ifMatch, etagOf(viewOfTenant(before)), tenantId)
             return { ...patch, settings: changes && mergeSettings(before.settings, changes) }
           })
-          .catch(refuse)
+          .catch(rethrow)
       )
     },
-    deleteTenant: (actor, tenantId) => store.by(actor).deleteTenant(tenantId).catch(refuse),
+    deleteTenant: (actor, tenantId) => store.by(actor).deleteTenant(tenantId).catch(rethrow),
 
     async putCredentials(actor, tenantId, file, { verify = true } = {}) {
       const tenant = await tenantOrThrow(tenantId)
@@ -148,7 +145,7 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
       const status = await store
         .by(actor)
         .putCredential(tenantId, credential, verdict && { verifiedAt: verdict.verifiedAt })
-        .catch(refuse)
+        .catch(rethrow)
       return { ...viewOfCredentials(status), ...(verdict?.roles ? { roles: verdict.roles } : {}) }
     },
     async credentials(tenantId) {
@@ -157,7 +154,7 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
       if (!status) throw new Problem('not-found', `No credentials are stored for the tenant ${tenantId}.`)
       return viewOfCredentials(status)
     },
-    deleteCredentials: (actor, tenantId) => store.by(actor).deleteCredential(tenantId).catch(refuse),
+    deleteCredentials: (actor, tenantId) => store.by(actor).deleteCredential(tenantId).catch(rethrow),
 
     async createKey(actor, tenantId, key) {
       await tenantOrThrow(tenantId)
@@ -171,7 +168,7 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
             ...(expiresAt ? { expiresAt: new Date(parseInstant(expiresAt)!).toISOString() } : {}),
             ...(childAccounts === undefined ? {} : { childAccounts: childAccounts as ApiKey['childAccounts'] })
           })
-          .catch(refuse)
+          .catch(rethrow)
       )
     },
     async keys(tenantId) {
@@ -181,17 +178,17 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
     key: async (tenantId, keyId) => viewOfKey(await keyOrThrow(tenantId, keyId), store.clock.now()),
     async revokeKey(actor, tenantId, keyId) {
       await keyOrThrow(tenantId, keyId)
-      await store.by(actor).revokeKey(keyId).catch(refuse)
+      await store.by(actor).revokeKey(keyId).catch(rethrow)
     },
     async rotateKey(actor, tenantId, keyId, { graceSeconds, expiresAt }) {
       await keyOrThrow(tenantId, keyId)
-      const faults = faultsOfEnd(expiresAt, store.clock.now())
-      if (faults.length > 0) throw invalid(faults)
+      const violations = invalidExpiry(expiresAt, store.clock.now())
+      if (violations.length > 0) throw invalid(violations)
       return created(
         await store
           .by(actor)
           .rotateKey(keyId, { graceSeconds, ...(expiresAt ? { expiresAt: new Date(parseInstant(expiresAt)!).toISOString() } : {}) })
-          .catch(refuse)
+          .catch(rethrow)
       )
     },
 
@@ -243,129 +240,6 @@ export function createAdministrator({ store, origin, check, hosts, scopes, recor
 const opened = (credential: CredentialInput): Credential =>
   credential.kind === 'key' ? { ...credential, privateKey: createPrivateKey(credential.privateKey) } : credential
 
-// ------------------------------------------------------------------------------------------------------------------- what is refused
-
-const noTenant = (tenantId: string) => new Problem('not-found', `There is no tenant ${tenantId}.`)
-const noKey = (keyId: string) => new Problem('not-found', `There is no key ${keyId}.`)
-
-const refusals = {
-  'tenant-exists': 'tenant-exists',
-  'tenant-missing': 'not-found',
-  'account-differs': 'credentials-of-another-account',
-  'key-missing': 'not-found',
-  'key-ended': 'key-ended'
-} as const
-
-/** The store's no in words for an administrator. */
-const refuse = (error: unknown): never => {
-  if (!(error instanceof StoreRefusal)) throw error
-  throw new Problem(refusals[error.reason], `${error.message[0]!.toUpperCase()}${error.message.slice(1)}.`, { cause: error })
-}
-
-const inBody = (pointer: string, detail: string): Violation => ({ in: 'body', pointer, detail })
-
-const faultsOfNetworks = (networks: readonly string[] | null | undefined, pointer: string): Violation[] =>
-  (networks ?? []).flatMap((network, i) =>
-    isNetwork(network)
-      ? []
-      : [inBody(`${pointer}/${i}`, 'must be a network in CIDR notation, such as 10.0.0.0/8 or 2001:db8::/32, or an address')]
-  )
-
-const faultsOfEnd = (expiresAt: string | undefined, now: number): Violation[] =>
-  expiresAt !== undefined && parseInstant(expiresAt)! <= now ? [inBody('/expiresAt', 'must lie in the future')] : []
-
-/** A host that is not listed gets neither credentials nor connections. */
-function checkHost(apiHost: string | null | undefined, hosts: string): void {
-  if (!apiHost) return
-  const name = apiHost.replace(/:\d+$/, '')
-  const listed = hosts.split(',').map(item => item.trim())
-  if (!listed.some(item => item === apiHost || item === name || (item.startsWith('*.') && name.endsWith(item.slice(1)))))
-    throw invalid([inBody('/apiHost', `is none of the hosts that UPSTREAM_HOSTS lists (${listed.join(', ')})`)])
-}
-
-function checkSettings(settings: NonNullable<TenantChanges['settings']> | undefined): void {
-  const faults = [
-    ...faultsOfNetworks(settings?.allowedCidrs, '/settings/allowedCidrs'),
-    ...Object.keys(settings?.defaultHeaders ?? {}).flatMap(name =>
-      isDefaultHeader(name)
-        ? []
-        : [
-            inBody(
-              `/settings/defaultHeaders/${name}`,
-              'is not a header that can be set; accept-language, user-agent and x- headers are, unless they are about routes or callers'
-            )
-          ]
-    )
-  ]
-  if (faults.length > 0) throw invalid(faults)
-}
-
-/** RFC 9110, section 13.1.1: `*` or a list of tags, compared strongly, so that a weak tag never matches. Throws unless one is the current tag. */
-function checkPrecondition(ifMatch: string, etag: string, tenantId: string): void {
-  const tags = ifMatch.split(',').map(tag => tag.trim())
-  if (tags.includes('*') || tags.includes(etag)) return
-  const weak = tags.find(tag => tag.startsWith('W/'))
-  if (weak !== undefined)
-    throw new Problem(
-      'precondition-failed',
-      `If-Match holds the weak tag ${weak}, which never matches. A proxy that compresses responses weakens tags: send the tag without W/, or read the tenant without compression.`
-    )
-  const bare = tags.find(tag => !/^"[^"]*"$/.test(tag))
-  if (bare !== undefined)
-    throw invalid([{ in: 'header', pointer: '/If-Match', detail: 'must be `*` or tags in double quotes, as in the ETag header' }])
-  throw new Problem('precondition-failed', `The tenant ${tenantId} is not in the state that If-Match names.`)
-}
-
 /** Settings with some of them changed; `null` takes one away. */
 const mergeSettings = (before: TenantSettings, changes: NonNullable<TenantChanges['settings']>): TenantSettings =>
   Object.fromEntries(Object.entries({ ...before, ...changes }).filter(([, value]) => value !== null && value !== undefined))
-
-// ---------------------------------------------------------------------------------------------------------------- what is shown
-
-/** Without the fields that have no value. */
-const compact = <T extends object>(value: T): T => JSON.parse(JSON.stringify(value))
-
-const viewOfTenant = ({
-  tenantId,
-  name,
-  enabled,
-  accountId,
-  apiHost,
-  settings,
-  credentialVersion,
-  createdAt,
-  updatedAt
-}: Tenant): TenantView => compact({ tenantId, name, enabled, accountId, apiHost, settings, credentialVersion, createdAt, updatedAt })
-
-const viewOfCredentials = ({
-  version,
-  kind,
-  accountId,
-  keyId,
-  fingerprint,
-  createdAt,
-  verifiedAt,
-  lastUsedAt
-}: CredentialStatus): Credentials => compact({ version, kind, accountId, keyId, fingerprint, createdAt, verifiedAt, lastUsedAt })
-
-const viewOfKey = (key: ApiKey, now: number): ApiKeyView => {
-  const { keyId, tenantId, name, scopes, childAccounts, allowedCidrs, createdAt, expiresAt, revokedAt, lastUsedAt, rotatedTo } = key
-  const state = revokedAt ? 'revoked' : expiresAt && Date.parse(expiresAt) <= now ? 'expired' : 'active'
-  return compact({
-    keyId,
-    tenantId,
-    name,
-    scopes,
-    childAccounts,
-    allowedCidrs,
-    state,
-    createdAt,
-    expiresAt,
-    revokedAt,
-    lastUsedAt,
-    rotatedTo
-  })
-}
-
-const viewOfEntry = ({ id, at, actor, action, tenantId, target, outcome, detail }: AuditEntry): AuditEntryView =>
-  compact({ id, at, actor, action, tenantId, target, outcome, detail })

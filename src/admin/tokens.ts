@@ -1,8 +1,8 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, ConfigError } from '../config.ts'
-import { makePrivate } from '../database/private-files.ts'
+import { readOrCreatePrivate } from '../database/private-files.ts'
 
 /** The tokens of administrators: `id:token`, several at once, so that one can be replaced while the other still works. */
 export interface AdminToken {
@@ -66,21 +66,13 @@ export function administratorOf(tokens: readonly AdminToken[], given: string): s
 }
 
 /** The tokens of a configuration; none when it has none. Throws ConfigError. */
-export function adminTokensOf({ ADMIN_TOKEN, ADMIN_TOKEN_FILE }: Config): AdminToken[] {
-  const text = ADMIN_TOKEN || (ADMIN_TOKEN_FILE && readFileSync(ADMIN_TOKEN_FILE, 'utf8'))
+export function adminTokensOf({ token, tokenFile }: Config['admin']): AdminToken[] {
+  const text = token || (tokenFile && readFileSync(tokenFile, 'utf8'))
   return text ? readAdminTokens(text) : []
 }
 
-/** The admin token of the data directory, made when there is none: for a service that nobody has configured. */
+/** The admin token of the data directory, created where there is none: for a service that nobody has configured. */
 export function developmentAdminToken(dataDir: string): { tokens: AdminToken[]; file: string } {
   const file = join(dataDir, 'admin.token')
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  try {
-    // Exclusive: of two processes that start at once, one writes and the other reads.
-    writeFileSync(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' })
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'EEXIST') throw error
-    makePrivate(file)
-  }
-  return { tokens: readAdminTokens(readFileSync(file, 'utf8')), file }
+  return { tokens: readAdminTokens(readOrCreatePrivate(file, () => `${randomBytes(32).toString('hex')}\n`).text), file }
 }

@@ -1,12 +1,10 @@
-import { mkdirSync, readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { join } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import type { TSchema } from '@sinclair/typebox'
 import { KeyRotation, NewApiKey } from '../../schemas/api-key.ts'
 import { AuditFilter } from '../../schemas/audit-entry.ts'
 import { NewTenant, TenantChanges } from '../../schemas/tenant.ts'
-import type { Administrator } from '../admin/service.ts'
+import type { AdminService } from '../admin/service.ts'
 import { compileCheck } from '../api/validation.ts'
 import { readConfig } from '../config.ts'
 import { Problem } from '../problems/problem.ts'
@@ -46,7 +44,7 @@ interface Command {
   does: string
   example: string
   /** Its result for programs, and for people. */
-  run(admin: Administrator, typed: Typed): Promise<{ json: unknown; text: string; left?: number }>
+  run(admin: AdminService, typed: Typed): Promise<{ json: unknown; text: string; left?: number }>
 }
 
 const text = { type: 'string' } as const
@@ -138,7 +136,7 @@ const said = async (done: Promise<unknown>, words: string) => {
   return { json: { done: words }, text: words }
 }
 
-const setEnabled = (admin: Administrator, tenantId: string, enabled: boolean) =>
+const setEnabled = (admin: AdminService, tenantId: string, enabled: boolean) =>
   said(admin.updateTenant(operator, tenantId, { enabled }), `${tenantId} is ${enabled ? 'enabled' : 'disabled'}.`)
 
 /** A key that was made: alone on standard output, for `KEY=$(...)`; what else there is to say goes to the other. */
@@ -457,24 +455,20 @@ async function run(args: string[], env: Record<string, string | undefined>, term
 
   const config = readConfig(env)
   // What a database and an upstream need takes its time to load: help comes at once.
-  const [{ administrator }, { dialectOf }, { checkMasterKey, masterKeyText, vaultOf }, { openStore }] = await Promise.all([
-    import('../admin/main.ts'),
-    import('../database/database.ts'),
-    import('../vault/master-keys.ts'),
-    import('../tenants/store.ts')
+  const [{ createAdminService }, { operations }, { openStoreOf }, { upstreamCa }] = await Promise.all([
+    import('../admin/service.ts'),
+    import('../../routes/catalogue.ts'),
+    import('../tenants/open.ts'),
+    import('../voximplant/client-options.ts')
   ])
-  const local = config.MASTER_KEY_PROVIDER === 'local'
-  const masterKey = masterKeyText(config) || (local ? readFileSync(join(config.DATA_DIR, 'master.key'), 'utf8') : '')
-  const weakness = checkMasterKey(config, masterKey)
-  if (weakness) terminal.err(`Warning: ${weakness}.`)
-  mkdirSync(config.DATA_DIR, { recursive: true, mode: 0o700 })
-  const store = await openStore(dialectOf(config), vaultOf(config, masterKey))
+  const store = await openStoreOf(config, { print: line => terminal.err(line) })
   try {
-    const admin = administrator({
+    const admin = createAdminService({
       config,
       store,
-      origin: config.VOXIMPLANT_API.replace(/\/$/, ''),
-      ca: config.UPSTREAM_CA_FILE ? readFileSync(config.UPSTREAM_CA_FILE, 'utf8') : undefined
+      operations,
+      origin: config.upstream.url.replace(/\/$/, ''),
+      ca: upstreamCa(config.upstream)
     })
     const { json, text, left = 0 } = await command.run(admin, { subject: positionals[0] ?? '', values, terminal })
     terminal.out(values.json ? JSON.stringify(json, null, 2) : text)

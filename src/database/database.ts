@@ -5,5 +5,5 @@ import { postgresDialect } from './postgres.ts'
 import { sqliteDialect } from './sqlite.ts'
 
 /** The database that a configuration names: PostgreSQL by its URL, else a SQLite file in the data directory. */
-export const dialectOf = ({ DATABASE_URL, DATA_DIR }: Config): StoreDialect =>
-  DATABASE_URL ? postgresDialect(DATABASE_URL) : sqliteDialect(join(DATA_DIR, 'voxgate.db'))
+export const dialectOf = ({ url, dataDir }: Config['database']): StoreDialect =>
+  url ? postgresDialect(url) : sqliteDialect(join(dataDir, 'voxgate.db'))

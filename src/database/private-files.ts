@@ -1,4 +1,5 @@
-import { chmodSync, closeSync, openSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 /** Files that only the service's own user may read and write, whatever the umask, and however they were made before. */
 
@@ -26,4 +27,17 @@ export function writePrivate(file: string, contents: string): void {
   makePrivate(next, { create: true })
   writeFileSync(next, contents)
   renameSync(next, file)
+}
+
+/** The text of a private file, which is created with `create()` where there is none. Of processes that start concurrently, one creates it. */
+export function readOrCreatePrivate(file: string, create: () => string): { text: string; created: boolean } {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    writeFileSync(file, create(), { mode, flag: 'wx' })
+    return { text: readFileSync(file, 'utf8'), created: true }
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EEXIST') throw error
+    makePrivate(file)
+    return { text: readFileSync(file, 'utf8'), created: false }
+  }
 }

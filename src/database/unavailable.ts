@@ -1,11 +1,16 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely'
+import { OperatorError } from '../problems/operator-error.ts'
+import { Problem } from '../problems/problem.ts'
 
-/** The database does not answer, or not in time: what was asked may be asked again. A change may have had its effect. */
-export class DatabaseAway extends Error {
+/** The database did not respond, or not in time. The query may be retried; a change may have been applied. */
+export class DatabaseUnavailableError extends OperatorError {
   constructor(cause?: unknown) {
     const { message, code } = (cause ?? {}) as { message?: string; code?: string }
-    super(`the database does not answer${cause === undefined ? '' : `: ${message || code}`}`, { cause })
-    this.name = 'DatabaseAway'
+    super(`the database is unavailable${cause === undefined ? '' : `: ${message || code}`}`, { cause })
+  }
+
+  toProblem(): Problem {
+    return new Problem('store-unavailable', 'The database is unavailable.', { cause: this })
   }
 }
 
@@ -13,13 +18,13 @@ interface Guarded extends DatabaseConnection {
   behind: DatabaseConnection
 }
 
-const guarded = (behind: DatabaseConnection, tell: (error: unknown) => unknown): Guarded => ({
+const guarded = (behind: DatabaseConnection, convert: (error: unknown) => unknown): Guarded => ({
   behind,
   executeQuery: async <R>(query: CompiledQuery): Promise<QueryResult<R>> => {
     try {
       return await behind.executeQuery<R>(query)
     } catch (error) {
-      throw tell(error)
+      throw convert(error)
     }
   },
   streamQuery: () => {
@@ -27,20 +32,20 @@ const guarded = (behind: DatabaseConnection, tell: (error: unknown) => unknown):
   }
 })
 
-/** The same driver, whose failures are DatabaseAway where the database, and not what it was asked, is the reason. */
-export function guardDriver(driver: Driver, isAway: (error: unknown) => boolean): Driver {
-  const tell = (error: unknown) => (isAway(error) ? new DatabaseAway(error) : error)
+/** The same driver; failures of the database, not of a query, become DatabaseUnavailableError. */
+export function guardDriver(driver: Driver, isUnavailable: (error: unknown) => boolean): Driver {
+  const convert = (error: unknown) => (isUnavailable(error) ? new DatabaseUnavailableError(error) : error)
   const reach = async <T>(act: () => Promise<T>): Promise<T> => {
     try {
       return await act()
     } catch (error) {
-      throw tell(error)
+      throw convert(error)
     }
   }
   const behind = (connection: DatabaseConnection) => (connection as Guarded).behind
   return {
     init: () => reach(() => driver.init()),
-    acquireConnection: async () => guarded(await reach(() => driver.acquireConnection()), tell),
+    acquireConnection: async () => guarded(await reach(() => driver.acquireConnection()), convert),
     beginTransaction: (connection, settings: TransactionSettings) => reach(() => driver.beginTransaction(behind(connection), settings)),
     commitTransaction: connection => reach(() => driver.commitTransaction(behind(connection))),
     rollbackTransaction: connection => reach(() => driver.rollbackTransaction(behind(connection))),

@@ -1,29 +1,10 @@
-import { createPublicKey, randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { operations } from '../app.ts'
-import { makePrivate } from '../database/private-files.ts'
+import { operations } from '../../routes/catalogue.ts'
 import type { SandboxAccount } from '../sandbox/auth.ts'
 import { buildSandbox } from '../sandbox/server.ts'
 import type { Store } from '../tenants/store.ts'
-
-/** What stands in for the outside world when nothing is configured: a master key in the data directory, and the sandbox. */
-
-/** The master key of the data directory, made when there is none. `made` tells whether that happened now. */
-export function developmentMasterKey(dataDir: string): { text: string; file: string; made: boolean } {
-  const file = join(dataDir, 'master.key')
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  try {
-    // Exclusive: of two processes that start at once, one writes and the other reads.
-    writeFileSync(file, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flag: 'wx' })
-    return { text: readFileSync(file, 'utf8'), file, made: true }
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'EEXIST') throw error
-    makePrivate(file)
-    return { text: readFileSync(file, 'utf8'), file, made: false }
-  }
-}
 
 /** A tenant's account as the sandbox has to know it, drawn from the stored credential. */
 async function accountOf(store: Store, tenantId: string): Promise<SandboxAccount | undefined> {

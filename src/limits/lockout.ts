@@ -1,29 +1,24 @@
-/** Slows guessing down: whoever has failed too often waits, right or wrong. */
-export interface Throttle {
-  /** Milliseconds until this source may try again; 0: now. */
-  wait(source: string, now: number): number
-  failed(source: string, now: number): void
-}
+import { LRUCache } from 'lru-cache'
+import { type Rate, TokenBucket } from './token-bucket.ts'
 
-/** So many failures are free, and then one in so many milliseconds. */
-const free = 10
-const interval = 30_000
-const most = 10_000
+/** Ten failures in a row, then one every 30 seconds. */
+const failureRate: Rate = { burst: 10, perSecond: 1 / 30 }
+/** Sources in memory; the one whose last failure is the oldest makes room. */
+const maxSources = 10_000
 
-/** Failures by source, forgotten again at an even pace. Bounded: when there are too many sources, the oldest is forgotten. */
-export function createThrottle(): Throttle {
-  /** When all of a source's failures will be forgotten. */
-  const forgivenAt = new Map<string, number>()
-  return {
-    wait(source, now) {
-      const at = forgivenAt.get(source)
-      return at === undefined ? 0 : Math.max(0, at - now - (free - 1) * interval)
-    },
-    failed(source, now) {
-      const at = Math.max(now, forgivenAt.get(source) ?? 0) + interval
-      forgivenAt.delete(source)
-      if (forgivenAt.size >= most) forgivenAt.delete(forgivenAt.keys().next().value!)
-      forgivenAt.set(source, at)
-    }
+/** Slows down the guessing of secrets: a source with too many failed attempts has to wait, whatever it sends. */
+export class Lockout {
+  readonly #failures = new LRUCache<string, TokenBucket>({ max: maxSources })
+
+  /** Milliseconds until a source may try again; 0: now. */
+  msUntilAllowed(source: string, now: number): number {
+    return this.#failures.peek(source)?.msUntilAvailable(now) ?? 0
+  }
+
+  /** Records a failed attempt of a source. */
+  recordFailure(source: string, now: number): void {
+    const bucket = this.#failures.get(source) ?? new TokenBucket(failureRate, now)
+    bucket.take(now)
+    this.#failures.set(source, bucket)
   }
 }

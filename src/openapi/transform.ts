@@ -1,6 +1,6 @@
 import { maxId } from '../../schemas/common.ts'
 import { triedKeyword } from '../api/example.ts'
-import { defaults, problemResponse, responseName } from '../problems/documented.ts'
+import { problemsKeyword, sharedResponse } from '../problems/documented.ts'
 import type { ProblemType } from '../problems/problem.ts'
 
 /** The OpenAPI document as Fastify's plugin makes it of the routes, put right: a pure function. */
@@ -24,7 +24,10 @@ export interface Media {
 export interface DocumentedOperation {
   operationId?: string
   description?: string
-  responses?: Record<string, { description?: string }>
+  responses?: Record<
+    string,
+    { $ref?: string; description?: string; content?: Record<string, { schema?: { [problemsKeyword]?: ProblemType[] } }> }
+  >
   parameters?: Parameter[]
   security?: Record<string, string[]>[]
   requestBody?: { required?: boolean; content: Record<string, Media> }
@@ -109,20 +112,14 @@ const childAccount = {
   schema: { type: 'integer', minimum: 1, maximum: maxId, examples: [7654321] }
 }
 
-/** Puts the shared problem responses in place of an operation's marks. `used` collects them by name. */
-function useSharedProblems(operation: DocumentedOperation, used: Map<string, object>): void {
-  const use = (status: string, name: string, response: object) => {
+/** Puts the shared problem responses in place of an operation's own. `used` collects them by name. */
+function useSharedProblems({ responses = {} }: DocumentedOperation, used: Map<string, object>): void {
+  for (const [status, { content }] of Object.entries(responses)) {
+    const types = content?.['application/json']?.schema?.[problemsKeyword]
+    if (!types) continue
+    const { name, response } = sharedResponse(types, status)
     used.set(name, response)
-    operation.responses![status] = { $ref: `#/components/responses/${name}` } as object
-  }
-  for (const [status, { description }] of Object.entries(operation.responses ?? {})) {
-    const kinds = description?.match(/^problem:(.+)$/)?.[1]
-    if (kinds === 'any') use(status, 'OtherProblem', defaults.any)
-    else if (kinds === 'admin') use(status, 'OtherAdminProblem', defaults.admin)
-    else if (kinds) {
-      const types = kinds.split(',') as ProblemType[]
-      use(status, responseName(types), problemResponse(types))
-    }
+    responses[status] = { $ref: `#/components/responses/${name}` }
   }
 }
 

@@ -3,7 +3,7 @@ import { type ProblemType, problemTypes } from './problem.ts'
 /** How failures stand in the document: a shared response for each combination of kinds, each kind with an example as a caller would see it. */
 
 /** `invalid-request` -> `InvalidRequest`: the name in the document of the response for some kinds of problem. */
-export const responseName = (types: readonly ProblemType[]): string =>
+const responseName = (types: readonly ProblemType[]): string =>
   types.map(type => type.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase())).join('Or')
 
 /** What the upstream has against a field of the body. */
@@ -53,7 +53,7 @@ export const exampleOf = (type: ProblemType) => {
 }
 
 /** A response that operations share: the kinds of problem that one status can mean, each with an example of its own. */
-export const problemResponse = (types: readonly ProblemType[], description = describe(types)) => ({
+const problemResponse = (types: readonly ProblemType[], description = describe(types)) => ({
   description,
   content: {
     'application/problem+json': {
@@ -69,7 +69,7 @@ const describe = (types: readonly ProblemType[]): string =>
   `${types.map(type => `${problemTypes[type].title} (\`${type}\`)`).join('; or: ')}.`
 
 /** The `default` responses: the usual failures of any operation, told apart by `status` and `code`. */
-export const defaults = {
+const defaults = {
   any: problemResponse(
     ['authentication-required', 'scope-missing', 'rate-limited', 'upstream-fault'],
     'Any other failure. `status` and `code` say which: 401 the API key is not valid, 403 it lacks a scope, 408 or 413 the request is too slow or too large, 415 its content type is not supported, 424 the credentials of the tenant are rejected, 429 too many requests, 500 a defect, 502 to 504 the upstream or the service cannot respond now. `/problems` lists every code.'
@@ -79,3 +79,44 @@ export const defaults = {
     'Any other failure. `status` and `code` say which: 401 the token is not valid, 408 or 413 the request is too slow or too large, 415 its content type is not supported, 429 too many requests, 500 a defect, 503 the service cannot respond now. `/problems` lists every code.'
   )
 } as const
+
+/** In a response of a route's schema: the problem types that the response stands for. `src/openapi/transform.ts` puts the shared response there. */
+export const problemsKeyword = 'x-problems'
+
+/** Problems of any operation: the document describes them once, as the `default` response. */
+const common: readonly ProblemType[] = [
+  'authentication-required',
+  'admin-token-required',
+  'scope-missing',
+  'request-timeout',
+  'payload-too-large',
+  'unsupported-media-type',
+  'upstream-credentials-rejected',
+  'rate-limited',
+  'internal-error',
+  'upstream-fault',
+  'service-unavailable',
+  'upstream-timeout'
+]
+
+/** The responses of a route's schema that are problems: the particular ones by status, the others as `default`. */
+export function documentedProblems(types: Iterable<ProblemType>): Record<string, object> {
+  const [particular, others] = [
+    [...new Set(types)].filter(type => !common.includes(type)),
+    [...new Set(types)].filter(type => common.includes(type))
+  ]
+  const byStatus = Object.groupBy(particular, type => problemTypes[type].status)
+  const response = (types: readonly ProblemType[] = []) => ({ description: describe(types), [problemsKeyword]: types })
+  return {
+    ...Object.fromEntries(Object.entries(byStatus).map(([status, types]) => [status, response(types)])),
+    default: response(others)
+  }
+}
+
+/** The shared response for problem types: its name in the document, and what it says. */
+export function sharedResponse(types: readonly ProblemType[], status: string): { name: string; response: object } {
+  if (status !== 'default') return { name: responseName(types), response: problemResponse(types) }
+  return types.includes('admin-token-required')
+    ? { name: 'OtherAdminProblem', response: defaults.admin }
+    : { name: 'OtherProblem', response: defaults.any }
+}

@@ -351,38 +351,6 @@ export type ProblemType = keyof typeof problemTypes
 
 /** How many violations a problem document names. */
 export const maxViolations = 20
-/** Kinds that any operation can end in, of no concern to one more than to another: the document says them once. */
-const common: readonly ProblemType[] = [
-  'authentication-required',
-  'admin-token-required',
-  'scope-missing',
-  'request-timeout',
-  'payload-too-large',
-  'unsupported-media-type',
-  'upstream-credentials-rejected',
-  'rate-limited',
-  'internal-error',
-  'upstream-fault',
-  'service-unavailable',
-  'upstream-timeout'
-]
-
-/**
- * The failures of an operation for its document, as marks that `src/openapi/transform.ts` replaces: what is particular by status, what any operation
- * can end in as one `default`.
- */
-export function documentedProblems(types: Iterable<ProblemType>): Record<string, object> {
-  const all = [...new Set(types)]
-  const byStatus = Object.groupBy(
-    all.filter(type => !common.includes(type)),
-    type => problemTypes[type].status
-  )
-  return {
-    ...Object.fromEntries(Object.entries(byStatus).map(([status, kinds]) => [status, { description: `problem:${kinds!.join()}` }])),
-    default: { description: all.includes('admin-token-required') ? 'problem:admin' : 'problem:any' }
-  }
-}
-
 /** One violation: which part of the request, which field (JSON Pointer within that part), and what to do about it. */
 export interface Violation {
   in: 'path' | 'query' | 'body' | 'header'

@@ -1,92 +1,18 @@
-import { DatabaseAway } from '../database/unavailable.ts'
-
-/** A small cache in front of the database, and what keeps many of its loads from falling over it. */
-
-/** So many loads at once: less than the pool has connections, so that changes and probes find one. */
-const mostLoads = 8
-/** While the database is away it is asked so often whether it is back; a load that takes longer than `patience` counts as away. Milliseconds. */
-const probeInterval = 500
-const probeTimeout = 5_000
-const patience = 300
-
-/** The one way to the database for caches: few loads at once, and while it is away one in a while; others fail at once. */
-export interface Source {
-  run<T>(load: () => Promise<T>): Promise<T>
-  /** Whether a load would fail at once. */
-  refuses(): boolean
-  /** Whether it is away, or slow to answer just now. */
-  away(): boolean
-}
-
-export function createSource(): Source {
-  let down = false
-  let nextProbe = 0
-  const waiting: (() => void)[] = []
-  /** When the loads under way began, the oldest first. */
-  const underWay = new Set<{ since: number }>()
-  const refuses = () => down && performance.now() < nextProbe
-  return {
-    refuses,
-    away() {
-      if (down) return true
-      const [oldest] = underWay
-      return oldest !== undefined && performance.now() - oldest.since >= patience
-    },
-    async run(load) {
-      if (refuses()) throw new DatabaseAway()
-      if (down) nextProbe = performance.now() + probeTimeout
-      else if (underWay.size >= mostLoads) {
-        await new Promise<void>(resolve => waiting.push(resolve))
-        if (down) throw new DatabaseAway()
-      }
-      const mine = { since: performance.now() }
-      underWay.add(mine)
-      try {
-        const value = await load()
-        down = false
-        return value
-      } catch (error) {
-        down = error instanceof DatabaseAway
-        if (down) {
-          nextProbe = performance.now() + probeInterval * (0.5 + Math.random() / 2)
-          for (const wake of waiting.splice(0)) wake()
-        }
-        throw error
-      } finally {
-        underWay.delete(mine)
-        waiting.shift()?.()
-      }
-    }
-  }
-}
+import { LRUCache } from 'lru-cache'
+import { type LoadGuard, slowLoadMs } from '../database/load-guard.ts'
+import { DatabaseUnavailableError } from '../database/unavailable.ts'
 
 export interface CacheOptions {
-  source: Source
-  /** How long a value is served before it is looked up again, in milliseconds. */
-  ttl: number
-  /** How long it is served after it was last looked up, while the database is away, in milliseconds. */
-  grace: number
-  /** Of what there is, and again of what there is not, so that neither displaces the other. Oldest out first. */
+  guard: LoadGuard
+  /** How long a value is served before it is loaded again, in milliseconds. */
+  ttlMs: number
+  /** How long a value is served after it was last loaded while the database is unavailable, in milliseconds. */
+  graceMs: number
+  /** Maximum number of values, and again of keys without a value, so that neither evicts the other. */
   max?: number
 }
 
-export interface Cache<V> {
-  get(key: string): V | undefined | Promise<V | undefined>
-  /** How look-ups went: from memory, from the database, or from memory because the database was away. */
-  readonly counts: CacheCounts
-  /** What a look-up would serve from memory; undefined when it would ask the database, or there is nothing. Not counted. */
-  fresh(key: string): V | undefined
-  /** What was read last, however old. */
-  peek(key: string): V | undefined
-  /** Whether `get` would ask the database, and nobody else has asked it already. */
-  needsLoad(key: string): boolean
-  /** Forgets: the next one loads anew, whatever happens. */
-  delete(key: string): void
-  deleteWhere(matches: (value: V | undefined) => boolean): void
-  /** Has everything looked up again before it is served, unless the database is away. */
-  expire(): void
-}
-
+/** Look-ups served from memory, from the database, and from memory because the database was unavailable. */
 export interface CacheCounts {
   hit: number
   miss: number
@@ -95,100 +21,122 @@ export interface CacheCounts {
 
 interface Entry<V> {
   value: V | undefined
-  confirmed: number
-  until: number
+  loadedAt: number
+  expiresAt: number
 }
 
-/** One load at a time per key, told of the value before; failures are not kept. */
-export function createCache<V>(
-  { source, ttl, grace, max = 10_000 }: CacheOptions,
-  load: (key: string, before: V | undefined) => Promise<V | undefined>
-): Cache<V> {
-  const entries = new Map<string, Entry<V>>()
-  /** Names that stand for nothing. */
-  const absent = new Map<string, Entry<V>>()
-  const loading = new Map<string, Promise<V | undefined>>()
-  const counts: CacheCounts = { hit: 0, miss: 0, stale: 0 }
+/** A cache before the database that serves on while that is unavailable. One load at a time per key; failures are not stored. */
+export class Cache<V extends NonNullable<unknown>> {
+  readonly counts: CacheCounts = { hit: 0, miss: 0, stale: 0 }
+  readonly #options: CacheOptions
+  readonly #load: (key: string, before: V | undefined) => Promise<V | undefined>
+  readonly #entries: LRUCache<string, Entry<V>>
+  /** Keys without a value. */
+  readonly #absent: LRUCache<string, Entry<V>>
+  readonly #loading = new Map<string, Promise<V | undefined>>()
 
-  const start = (key: string, before: V | undefined): Promise<V | undefined> => {
-    const confirmed = performance.now()
-    const started: Promise<V | undefined> = source
-      .run(() => load(key, before))
+  /** @param load gets the value that was loaded before */
+  constructor(options: CacheOptions, load: (key: string, before: V | undefined) => Promise<V | undefined>) {
+    const { max = 10_000 } = options
+    this.#options = options
+    this.#load = load
+    this.#entries = new LRUCache({ max })
+    this.#absent = new LRUCache({ max })
+  }
+
+  /** The value of a key; a promise only when the database is asked. Rejects with DatabaseUnavailableError. */
+  get(key: string): V | undefined | Promise<V | undefined> {
+    const { guard, graceMs } = this.#options
+    const entry = this.#entries.get(key) ?? this.#absent.get(key)
+    const now = performance.now()
+    if (entry && now < entry.expiresAt) {
+      this.counts.hit++
+      return entry.value
+    }
+    // A key without a value may have one by now, so that is never served stale.
+    const stale = entry && now < entry.loadedAt + graceMs ? entry.value : undefined
+    const { rejects } = guard
+    this.counts[stale !== undefined && (rejects || guard.isSlow) ? 'stale' : 'miss']++
+    if (rejects) return stale ?? Promise.reject(new DatabaseUnavailableError())
+    const loading = this.#loading.get(key) ?? this.#start(key, entry?.value)
+    if (stale === undefined) return loading
+    const isCurrent = () => this.#entries.peek(key) === entry
+    const loaded = loading.catch(error => {
+      if (error instanceof DatabaseUnavailableError && isCurrent()) return stale
+      throw error
+    })
+    if (guard.isSlow) {
+      loaded.catch(() => {})
+      return stale
+    }
+    return orAfter(loaded, slowLoadMs, () => (isCurrent() ? stale : undefined))
+  }
+
+  /** What `get` would return from memory; undefined where it would ask the database, or without a value. Not counted. */
+  fresh(key: string): V | undefined {
+    const entry = this.#entries.peek(key)
+    return entry && performance.now() < entry.expiresAt ? entry.value : undefined
+  }
+
+  /** What was loaded last, however old. */
+  peek(key: string): V | undefined {
+    return this.#entries.peek(key)?.value
+  }
+
+  /** Whether `get` would start a load. */
+  needsLoad(key: string): boolean {
+    const entry = this.#entries.peek(key) ?? this.#absent.peek(key)
+    return !(entry && performance.now() < entry.expiresAt) && !this.#loading.has(key) && !this.#options.guard.rejects
+  }
+
+  /** Forgets a key: the next `get` loads it anew, also when a load is in flight. */
+  delete(key: string): void {
+    this.#entries.delete(key)
+    this.#absent.delete(key)
+    this.#loading.delete(key)
+  }
+
+  /** Forgets the keys with a value that matches, and all without a value. */
+  deleteWhere(matches: (value: V) => boolean): void {
+    for (const [key, { value }] of this.#entries) if (value !== undefined && matches(value)) this.#entries.delete(key)
+    this.#absent.clear()
+    this.#loading.clear()
+  }
+
+  /** Has every value loaded again before it is served, unless the database is unavailable. */
+  expire(): void {
+    for (const entries of [this.#entries, this.#absent]) for (const entry of entries.values()) entry.expiresAt = 0
+    this.#loading.clear()
+  }
+
+  #start(key: string, before: V | undefined): Promise<V | undefined> {
+    const loadedAt = performance.now()
+    const loading: Promise<V | undefined> = this.#options.guard
+      .run(() => this.#load(key, before))
       .then(value => {
-        // Forgotten while it was loaded: what was read may be old already.
-        if (loading.get(key) !== started) return value
-        entries.delete(key)
-        absent.delete(key)
-        const known = value === undefined ? absent : entries
-        if (known.size >= max) known.delete(known.keys().next().value!)
-        known.set(key, { value, confirmed, until: performance.now() + ttl })
+        // The key was forgotten meanwhile: what was loaded may be out of date.
+        if (this.#loading.get(key) !== loading) return value
+        this.#entries.delete(key)
+        this.#absent.delete(key)
+        const entries = value === undefined ? this.#absent : this.#entries
+        entries.set(key, { value, loadedAt, expiresAt: performance.now() + this.#options.ttlMs })
         return value
       })
       .finally(() => {
-        if (loading.get(key) === started) loading.delete(key)
+        if (this.#loading.get(key) === loading) this.#loading.delete(key)
       })
-    loading.set(key, started)
-    return started
-  }
-
-  return {
-    get(key) {
-      const entry = entries.get(key) ?? absent.get(key)
-      const now = performance.now()
-      if (entry && now < entry.until) {
-        counts.hit++
-        return entry.value
-      }
-      // Something unknown may be known by now: it is not worth serving.
-      const usable = entry?.value !== undefined && now < entry.confirmed + grace
-      const refuses = source.refuses()
-      counts[usable && (refuses || source.away()) ? 'stale' : 'miss']++
-      if (refuses) return usable ? entry.value : Promise.reject(new DatabaseAway())
-      const pending = loading.get(key) ?? start(key, entry?.value)
-      if (!usable) return pending
-      const orBefore = pending.catch(error => {
-        if (error instanceof DatabaseAway && entries.get(key) === entry) return entry.value
-        throw error
-      })
-      if (source.away()) {
-        orBefore.catch(() => {})
-        return entry.value
-      }
-      return soon(orBefore, () => (entries.get(key) === entry ? entry.value : undefined))
-    },
-    counts,
-    fresh(key) {
-      const entry = entries.get(key)
-      return entry && performance.now() < entry.until ? entry.value : undefined
-    },
-    peek: key => entries.get(key)?.value,
-    needsLoad(key) {
-      const entry = entries.get(key) ?? absent.get(key)
-      return !(entry && performance.now() < entry.until) && !loading.has(key) && !source.refuses()
-    },
-    delete(key) {
-      entries.delete(key)
-      absent.delete(key)
-      loading.delete(key)
-    },
-    deleteWhere(matches) {
-      for (const known of [entries, absent]) for (const [key, { value }] of known) if (matches(value)) known.delete(key)
-      loading.clear()
-    },
-    expire() {
-      for (const known of [entries, absent]) for (const entry of known.values()) entry.until = 0
-      loading.clear()
-    }
+    this.#loading.set(key, loading)
+    return loading
   }
 }
 
-/** What a load comes to, or, where it takes long, what was known before. */
-function soon<V>(pending: Promise<V | undefined>, before: () => V | undefined): Promise<V | undefined> {
+/** What a promise resolves to, or, once it has taken longer, what `instead` returns, unless that is undefined. */
+function orAfter<V>(promise: Promise<V | undefined>, ms: number, instead: () => V | undefined): Promise<V | undefined> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      const value = before()
+      const value = instead()
       if (value !== undefined) resolve(value)
-    }, patience)
-    pending.finally(() => clearTimeout(timer)).then(resolve, reject)
+    }, ms)
+    promise.finally(() => clearTimeout(timer)).then(resolve, reject)
   })
 }

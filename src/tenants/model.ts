@@ -1,3 +1,4 @@
+import { OperatorError } from '../problems/operator-error.ts'
 import type { Credential } from '../voximplant/account.ts'
 
 /** What the store keeps, as the rest of the service sees it. Times are RFC 3339 text. */
@@ -183,10 +184,9 @@ export class StoreRefusal extends Error {
   }
 }
 
-/** The start must stop: the database was sealed with another master key. */
-export class WrongMasterKey extends Error {
+/** The database was encrypted with a master key that this process was not given. */
+export class WrongMasterKey extends OperatorError {
   constructor(message = 'the master key is not the one this database was sealed with') {
     super(message)
-    this.name = 'WrongMasterKey'
   }
 }

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { type Config, ConfigError } from '../config.ts'
+import { OperatorError } from '../problems/operator-error.ts'
 import { transitKey } from './transit.ts'
 import { createVault, type KeyProvider, localKey, readMasterKey, type Vault } from './vault.ts'
 
 /** MASTER_KEY, or the file that holds it; empty when neither is set. Throws when the file cannot be read. */
-export const masterKeyText = ({ MASTER_KEY, MASTER_KEY_FILE }: Config): string =>
-  MASTER_KEY || (MASTER_KEY_FILE && readFileSync(MASTER_KEY_FILE, 'utf8'))
+export const masterKeyText = ({ masterKey, masterKeyFile }: Config['vault']): string =>
+  masterKey || (masterKeyFile && readFileSync(masterKeyFile, 'utf8'))
 
 /** Why a master key is no random one; undefined when that is not obvious. Of random keys about one in a billion is refused. */
 export function weaknessOfKey(text: string): string | undefined {
@@ -31,11 +32,11 @@ export function weaknessOfKey(text: string): string | undefined {
  * Refuses a master key without entropy in production; elsewhere says what is wrong with it. Keys before it may be weak: that is how one is left behind.
  * Throws ConfigError.
  */
-export function checkMasterKey({ NODE_ENV }: Config, text: string): string | undefined {
+export function checkMasterKey({ environment }: Config['server'], text: string): string | undefined {
   const weakness = text === '' ? undefined : weaknessOfKey(text)
   if (!weakness) return undefined
   const problem = `MASTER_KEY ${weakness}: make one with \`openssl rand -base64 32\`; where this one has sealed something, keep it in MASTER_KEY_PREVIOUS until \`npx voxgate rotate-master-key\` has run`
-  if (NODE_ENV === 'production') throw new ConfigError([problem])
+  if (environment === 'production') throw new ConfigError([problem])
   return problem
 }
 
@@ -44,26 +45,22 @@ export function checkMasterKey({ NODE_ENV }: Config, text: string): string | und
  * any to any.
  * @param masterKey the text of the master key in this process, where there is one
  */
-export function vaultOf(config: Config, masterKey: string): Vault {
+export function vaultOf({ vault, transit }: Pick<Config, 'vault' | 'transit'>, masterKey: string): Vault {
   const before = [
-    ...config.MASTER_KEY_PREVIOUS.split(','),
-    ...(config.MASTER_KEY_PREVIOUS_FILE ? readFileSync(config.MASTER_KEY_PREVIOUS_FILE, 'utf8').split('\n') : [])
+    ...vault.previousKeys.split(','),
+    ...(vault.previousKeysFile ? readFileSync(vault.previousKeysFile, 'utf8').split('\n') : [])
   ]
   const previous = before.filter(text => text.trim() !== '').map(text => localKey(readMasterKey(text)))
   const local = masterKey === '' ? [] : [localKey(readMasterKey(masterKey))]
-  const transit: KeyProvider[] = config.TRANSIT_ADDRESS
+  const remote: KeyProvider[] = transit.address
     ? [
         transitKey({
-          address: config.TRANSIT_ADDRESS,
-          mount: config.TRANSIT_MOUNT,
-          key: config.TRANSIT_KEY,
-          token: config.TRANSIT_TOKEN,
-          tokenFile: config.TRANSIT_TOKEN_FILE,
-          ca: config.TRANSIT_CA_FILE ? readFileSync(config.TRANSIT_CA_FILE, 'utf8') : undefined
+          ...transit,
+          ca: transit.caFile ? readFileSync(transit.caFile, 'utf8') : undefined
         })
       ]
     : []
-  const [current, ...others] = config.MASTER_KEY_PROVIDER === 'transit' ? [...transit, ...local] : [...local, ...transit]
-  if (!current) throw new Error('the master key is missing')
+  const [current, ...others] = vault.provider === 'transit' ? [...remote, ...local] : [...local, ...remote]
+  if (!current) throw new OperatorError('the master key is missing')
   return createVault(current, [...others, ...previous])
 }

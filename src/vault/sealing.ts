@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { Tables } from '../database/tables.ts'
 import type { CredentialInput, TenantSettings } from '../tenants/model.ts'
 import type { Credential } from '../voximplant/account.ts'
@@ -95,19 +96,18 @@ export function fingerprintOf(credential: CredentialInput): string {
   return `SHA256:${createHash('sha256').update(material).digest('base64url')}`
 }
 
-/** How many data keys are kept in memory. */
-const most = 10_000
+/** Data keys in memory. */
+const maxDataKeys = 10_000
 
 /** Data keys, unwrapped once: asking a key server for every credential would take its time. */
 export function createDataKeys(vault: Vault) {
-  const keys = new Map<string, { wrapped: string; key: Buffer }>()
+  const keys = new LRUCache<string, { wrapped: string; key: Buffer }>({ max: maxDataKeys })
   return {
     /** The data key that a tenant's row wraps. Throws UnknownMasterKey, SealError. */
     async open(tenantId: string, wrapped: string): Promise<Buffer> {
-      const known = keys.get(tenantId)
-      if (known?.wrapped === wrapped) return known.key
+      const cached = keys.get(tenantId)
+      if (cached?.wrapped === wrapped) return cached.key
       const key = await vault.openDataKey(tenantId, wrapped)
-      if (keys.size >= most) keys.delete(keys.keys().next().value!)
       keys.set(tenantId, { wrapped, key })
       return key
     },

@@ -2,6 +2,8 @@ import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent } from 'undici'
+import { OperatorError } from '../problems/operator-error.ts'
+import { Problem } from '../problems/problem.ts'
 import { associated, type KeyProvider, type Place, partsOf, SealError } from './vault.ts'
 
 /**
@@ -20,14 +22,17 @@ export interface TransitOptions {
   ca?: string
 }
 
-/** The key server does not answer, or refuses for a reason that is not the envelope. The message is fit for an operator. */
-export class KeyServerError extends Error {
-  /** Asking again can help. */
-  readonly passing: boolean
-  constructor(message: string, { passing = false, cause }: { passing?: boolean; cause?: unknown } = {}) {
+/** The key server does not respond, or rejects a request for a reason other than the envelope. */
+export class KeyServerError extends OperatorError {
+  /** A retry can succeed. */
+  readonly transient: boolean
+  constructor(message: string, { transient = false, cause }: { transient?: boolean; cause?: unknown } = {}) {
     super(message, { cause })
-    this.name = 'KeyServerError'
-    this.passing = passing
+    this.transient = transient
+  }
+
+  toProblem(): Problem {
+    return new Problem('store-unavailable', 'The key server is unavailable.', { cause: this })
   }
 }
 
@@ -78,7 +83,7 @@ export function transitKey({ address, mount, key, token, tokenFile, ca }: Transi
       return { status: response.statusCode, answer: parsed(text) }
     } catch (cause) {
       const { message, code } = cause as { message?: string; code?: string }
-      throw new KeyServerError(`the ${name} cannot be reached: ${message || code}`, { passing: true, cause })
+      throw new KeyServerError(`the ${name} cannot be reached: ${message || code}`, { transient: true, cause })
     }
   }
 
@@ -92,13 +97,13 @@ export function transitKey({ address, mount, key, token, tokenFile, ca }: Transi
         const said = (answer.errors ?? []).join('; ').trim().slice(0, 300) || 'nothing more'
         if (status === 400 && verb === 'decrypt' && doesNotOpen.test(said)) throw new SealError()
         last = new KeyServerError(`the ${name} answers ${status} to ${verb}: ${said}${adviceFor(status)}`, {
-          passing: status === 429 || status >= 500 || (status === 403 && renewed())
+          transient: status === 429 || status >= 500 || (status === 403 && renewed())
         })
       } catch (error) {
         if (!(error instanceof KeyServerError)) throw error
         last = error
       }
-      if (!last.passing) throw last
+      if (!last.transient) throw last
     }
     throw last
   }

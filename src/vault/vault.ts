@@ -1,4 +1,6 @@
 import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto'
+import { OperatorError } from '../problems/operator-error.ts'
+import { Problem } from '../problems/problem.ts'
 
 /**
  * Envelope encryption: a master key wraps one data key per tenant, the data key seals that tenant's secrets. AES-256-GCM throughout; the
@@ -17,13 +19,17 @@ export class SealError extends Error {
   }
 }
 
-/** A data key is wrapped by a master key that this process does not know; a replica that was not told of a rotation, say. */
+/** A data key is wrapped by a master key that this process does not know; for example on a replica that was not given the new one. */
 export class UnknownMasterKey extends SealError {
   readonly keyId: string
   constructor(keyId: string) {
     super(`a data key is wrapped by the master key ${keyId}, which this process was not given`)
     this.name = 'UnknownMasterKey'
     this.keyId = keyId
+  }
+
+  toProblem(): Problem {
+    return new Problem('store-unavailable', 'This replica does not know the master key that is in use.', { cause: this })
   }
 }
 
@@ -85,7 +91,7 @@ export interface KeyProvider {
 
 /** A master key in this process's memory. Throws when it is not 32 bytes. */
 export function localKey(masterKey: Buffer): KeyProvider {
-  if (masterKey.length !== keyLength) throw new Error(`the master key must have ${keyLength} bytes, not ${masterKey.length}`)
+  if (masterKey.length !== keyLength) throw new OperatorError(`the master key must have ${keyLength} bytes, not ${masterKey.length}`)
   const id = hash('sha256', Buffer.concat([Buffer.from('voxgate master key id\n'), masterKey]), 'hex').slice(0, 12)
   return {
     name: `master key ${id}`,

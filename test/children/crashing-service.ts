@@ -48,7 +48,7 @@ const crashing = (dialect: StoreDialect): StoreDialect =>
   })
 
 const config = testConfig(process.env as Record<string, string>)
-const dialect = dialectOf(config)
+const dialect = dialectOf(config.database)
 const store = await openStore(side ? crashing(dialect) : dialect, createVault(Buffer.from(masterKey, 'base64')))
 const app = await build({ config, store, origin })
 process.stdout.write(`${await app.listen({ host: '127.0.0.1', port: 0 })}\n`)

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { DatabaseConnection } from 'kysely'
 import { postgresDialect } from '../../src/database/postgres.ts'
 import { sqliteDialect } from '../../src/database/sqlite.ts'
-import { DatabaseAway } from '../../src/database/unavailable.ts'
+import { DatabaseUnavailableError } from '../../src/database/unavailable.ts'
 import { openStore, type StoreDialect } from '../../src/tenants/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
 
@@ -36,7 +36,7 @@ async function patiently<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act()
     } catch (error) {
-      if (!(error instanceof DatabaseAway)) throw error
+      if (!(error instanceof DatabaseUnavailableError)) throw error
     }
   }
 }

@@ -190,9 +190,9 @@ t.test('a key that expires while its request is on its way is refused', async t 
 const waits: [what: string, env: Record<string, string>, method: string, path: string][] = [
   ['for a place', { TENANT_CONCURRENCY: '1', QUEUE_TIMEOUT: '30000' }, 'GET', '/skills'],
   ['for a place, for a file', { TENANT_CONCURRENCY: '1', QUEUE_TIMEOUT: '30000' }, 'GET', '/history-reports/7/content'],
-  ['for a connection', { UPSTREAM_CONNECTIONS: '1' }, 'GET', '/skills'],
-  ['for a connection, for a file', { UPSTREAM_CONNECTIONS: '1' }, 'GET', '/history-reports/7/content'],
-  ['for a connection, with a change', { UPSTREAM_CONNECTIONS: '1' }, 'DELETE', '/skills/7']
+  ['for a connection', { UPSTREAM_MAX_CONNECTIONS: '1' }, 'GET', '/skills'],
+  ['for a connection, for a file', { UPSTREAM_MAX_CONNECTIONS: '1' }, 'GET', '/history-reports/7/content'],
+  ['for a connection, with a change', { UPSTREAM_MAX_CONNECTIONS: '1' }, 'DELETE', '/skills/7']
 ]
 
 for (const [what, env, method, path] of waits)
@@ -222,7 +222,7 @@ for (const [what, env, method, path] of waits)
   })
 
 t.test('a call that waits for a connection goes out with the credentials that were stored meanwhile', async t => {
-  const house = await start(t, { UPSTREAM_CONNECTIONS: '1' })
+  const house = await start(t, { UPSTREAM_MAX_CONNECTIONS: '1' })
   const { service, calls, behave, administration, tenantId } = house
   const arrived = Promise.withResolvers<Call>()
   behave(arrived.resolve)
@@ -242,7 +242,7 @@ t.test('a call that waits for a connection goes out with the credentials that we
 })
 
 t.test('a read that is about to be tried again, or goes on to its next page, is looked at again', async t => {
-  const house = await start(t, { UPSTREAM_RETRIES: '2', UPSTREAM_RETRY_MAX: '2000' })
+  const house = await start(t, { UPSTREAM_MAX_RETRIES: '2', UPSTREAM_RETRY_MAX_DELAY: '2000' })
   for (const [path, behave] of [
     ['/skills', ({ response }: Call) => response.writeHead(503, { 'retry-after': '1' }).end()],
     [
@@ -265,7 +265,7 @@ t.test('a read that is about to be tried again, or goes on to its next page, is 
 })
 
 t.test('calls go on while keys are looked up again all the time, and nothing has changed', async t => {
-  const { service, calls, behave } = await start(t, { CACHE_TTL: '1', UPSTREAM_CONNECTIONS: '2' })
+  const { service, calls, behave } = await start(t, { CACHE_TTL: '1', UPSTREAM_MAX_CONNECTIONS: '2' })
   behave(({ response }) => setTimeout(() => response.end(emptyList), 5))
   const answers = await Promise.all(Array.from({ length: 50 }, () => service.call('GET', '/skills')))
   t.ok(answers.every(({ status }) => status === 200))

@@ -7,7 +7,7 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { makePrivate, writePrivate } from '../../src/database/private-files.ts'
 import { SqliteThread, threadEndedCode } from '../../src/database/sqlite-thread.ts'
-import { DatabaseAway } from '../../src/database/unavailable.ts'
+import { DatabaseUnavailableError } from '../../src/database/unavailable.ts'
 import { openStore } from '../../src/tenants/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
 import { sqliteDatabase } from '../databases.ts'
@@ -63,7 +63,7 @@ t.test('closing waits for nobody who waits for a lock', async t => {
   const other = new DatabaseSync(database.address)
   other.exec('begin immediate')
   const waiting = store.by(tester).createTenant({ tenantId: 'acme', name: 'Acme', accountId: 7 })
-  const refused = t.rejects(waiting, DatabaseAway)
+  const refused = t.rejects(waiting, DatabaseUnavailableError)
   const { rows } = await sql<{ n: number }>`select 1 as n`.execute(store.database).catch(() => ({ rows: [{ n: 0 }] }))
   t.equal(rows.length, 1)
   const before = Date.now()

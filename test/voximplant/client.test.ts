@@ -48,7 +48,7 @@ const ofApi: [what: string, answer: Answer, status: number][] = [
 const sms = { source: '14155550100', destination: '14155550101', smsBody: 'hello' }
 
 t.test('a change that something in between answered is never sent a second time', async t => {
-  const { service, effects, behave } = await start(t, { UPSTREAM_RETRIES: '2' })
+  const { service, effects, behave } = await start(t, { UPSTREAM_MAX_RETRIES: '2' })
   for (const [what, answer] of ofGateways) {
     behave(answer)
     const before = effects()
@@ -83,7 +83,7 @@ t.test("the API's own error document frees the key, whatever the HTTP status", a
 })
 
 t.test('reads are answered and tried again as before', async t => {
-  const { service, effects, behave } = await start(t, { UPSTREAM_RETRIES: '2' })
+  const { service, effects, behave } = await start(t, { UPSTREAM_MAX_RETRIES: '2' })
   behave(response => response.writeHead(503, { 'retry-after': '0' }).end(envoy))
   t.match(await service.call('GET', '/skills'), { status: 503, body: { code: 'upstream-unavailable' } })
   t.equal(effects(), 3)

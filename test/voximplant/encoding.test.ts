@@ -26,7 +26,7 @@ async function encoding(test: Test, act: (form: URLSearchParams) => { encoding?:
     const { encoding, body, status = 200 } = act(form)
     response.writeHead(status, { 'content-type': 'application/json', ...(encoding ? { 'content-encoding': encoding } : {}) }).end(body)
   })
-  const service: Service = await startService({ origin: stub.origin, env: { UPSTREAM_MAX_ANSWER: '100000' } })
+  const service: Service = await startService({ origin: stub.origin, env: { UPSTREAM_MAX_RESPONSE_SIZE: '100000' } })
   test.teardown(() => service.close())
   return { service, asked }
 }

@@ -1,20 +1,16 @@
 import type { FastifyInstance, preParsingHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Config } from '../src/config.ts'
 import { Problem } from '../src/problems/problem.ts'
 
-export interface ArrivalOptions {
-  /** How long a body may take to arrive, in milliseconds. */
-  timeout: number
-}
-
-/** Bodies have to arrive in time. Files have a longer time of their own. */
+/** Bodies have to be received in time; uploads have their own, longer timeout. */
 export default fp(
-  async (app: FastifyInstance, { timeout }: ArrivalOptions) => {
+  async (app: FastifyInstance, { requestTimeoutMs }: Pick<Config['server'], 'requestTimeoutMs'>) => {
     const watch: preParsingHookHandler = (_request, _reply, payload, next) => {
       const timer = setTimeout(() => {
-        // Whoever reads the body listens; when nobody does, there is none to wait for.
-        if (payload.listenerCount('error') > 0) payload.emit('error', new Problem('request-timeout', 'The body did not come in time.'))
-      }, timeout).unref()
+        // Without a listener nothing reads the body, and there is nothing to wait for.
+        if (payload.listenerCount('error') > 0) payload.emit('error', new Problem('request-timeout', 'The body was not received in time.'))
+      }, requestTimeoutMs).unref()
       const stop = () => clearTimeout(timer)
       payload.once('end', stop).once('close', stop)
       next(null, payload)
@@ -24,5 +20,5 @@ export default fp(
       route.preParsing = [watch, ...[route.preParsing ?? []].flat()]
     })
   },
-  { name: 'arrival' }
+  { name: 'body-timeout' }
 )

@@ -87,3 +87,16 @@ export function compileNetworks(texts: readonly string[] | undefined): Networks 
     return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6')
   }
 }
+
+/** The addresses and networks in a value of TRUST_PROXY; none for `true`, `false` or a number of hops. */
+export const proxyNetworks = (text: string): string[] => (/^(true|false|\d+)$/.test(text) ? [] : text.split(',').map(item => item.trim()))
+
+/** A value of TRUST_PROXY as a function of each hop of a request; false when no header is trusted. */
+export function parseTrustProxy(text: string): TrustsHop | false {
+  if (text === 'false') return false
+  if (text === 'true') return () => true
+  const hops = Number(text)
+  if (!Number.isNaN(hops)) return (_, hop) => hop < hops
+  const isProxy = compileNetworks(proxyNetworks(text)) ?? (() => false)
+  return address => address !== undefined && isProxy(address)
+}
