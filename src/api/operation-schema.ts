@@ -94,15 +94,17 @@ function responseOf({ description, body, file, headers }: Reply, method: Verb): 
   const content: Record<string, { schema: TSchema | typeof binary | undefined }> = file
     ? Object.fromEntries(file.types.map(type => [type, { schema: binary }]))
     : { 'application/json': { schema: body } }
-  const named = Object.entries({ ...headers, ...(method === 'POST' ? replayed : {}) })
+  const described = { ...headers, ...(method === 'POST' ? replayed : {}) }
   return {
     description,
     content,
-    ...(named.length > 0
-      ? { headers: Object.fromEntries(named.map(([name, description]) => [name, { description, type: 'string' }])) }
-      : {})
+    ...(Object.keys(described).length > 0 ? { headers: headersOf(described) } : {})
   }
 }
+
+/** Headers of a response for the document, from their descriptions by name. */
+export const headersOf = (headers: Record<string, string>) =>
+  Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, type: 'string' }]))
 
 /** The problems an operation can end in, by status. */
 function problemResponses({ endpoint: { all, reply }, method, fields, traits }: Parts): Record<number, object> {
