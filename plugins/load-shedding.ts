@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../src/config.ts'
 import { LoadShedder } from '../src/limits/load-shedder.ts'
+import { registerLoadShedding } from '../src/limits/metrics.ts'
 
 /** How often the pressure is measured, in milliseconds: it asks the system for the memory of the process, which is not free. */
 const pressureIntervalMs = 1_000
@@ -22,6 +23,7 @@ export default fp(
       isMemoryFull: () => budget.isFull || (maxHeapBytes > 0 && app.memoryUsage().heapUsed > maxHeapBytes)
     })
     app.decorate('loadShedder', shedder)
+    registerLoadShedding(app.metrics, shedder)
     const admit = (request: FastifyRequest) => (request.routeOptions.config.always ? undefined : shedder.admit())
     await app.register(underPressure, {
       sampleInterval: pressureIntervalMs,
@@ -45,7 +47,7 @@ export default fp(
     app.addHook('onReady', async () => shedder.start())
     app.addHook('onClose', async () => shedder.stop())
   },
-  { name: 'load-shedding', dependencies: ['voximplant', 'responses'] }
+  { name: 'load-shedding', dependencies: ['voximplant', 'responses', 'metrics'] }
 )
 
 declare module 'fastify' {

@@ -167,9 +167,9 @@ t.test('a caller that disconnects at any point is `caller-gone`, and never an in
   }
   const alive = await fetch(`http://127.0.0.1:${port}/health/live`)
   t.equal(alive.status, 200)
-  for (let i = 0; i < 200 && (await app.metrics.text()).match(/^voxgate_requests_under_way (\d+)/m)?.[1] !== '0'; i++) await sleep(25)
+  for (let i = 0; i < 200 && (await app.metrics.text()).match(/^voxgate_http_requests_in_flight (\d+)/m)?.[1] !== '0'; i++) await sleep(25)
   const text = await app.metrics.text()
-  t.match(text, /^voxgate_requests_under_way 0$/m, 'all have ended, and each is counted once')
+  t.match(text, /^voxgate_http_requests_in_flight 0$/m, 'all have ended, and each is counted once')
   t.notMatch(text, /code="(internal-error|malformed-body)"/)
   t.match(text, /code="caller-gone"/)
   t.same(

@@ -53,9 +53,13 @@ t.test('counts', async t => {
 
   const { text, headers } = await service.call('GET', '/metrics')
   t.match(headers['content-type'], /^text\/plain; version=0\.0\.4/)
-  t.equal(sampleOf(text, 'voxgate_requests_total{route="/skills",method="GET",status="200"}'), 4)
-  t.equal(sampleOf(text, 'voxgate_requests_total{route="/skills",method="GET",status="400"}'), 1)
-  t.equal(sampleOf(text, 'voxgate_requests_total{route="none",method="GET",status="404"}'), 1, 'an address of the caller’s is no label')
+  t.equal(sampleOf(text, 'voxgate_http_requests_total{route="/skills",method="GET",status="200"}'), 4)
+  t.equal(sampleOf(text, 'voxgate_http_requests_total{route="/skills",method="GET",status="400"}'), 1)
+  t.equal(
+    sampleOf(text, 'voxgate_http_requests_total{route="none",method="GET",status="404"}'),
+    1,
+    'an address of the caller’s is no label'
+  )
   t.equal(sampleOf(text, 'voxgate_tenant_requests_total{tenant="tenant-1",class="2xx"}'), 1)
   t.equal(sampleOf(text, 'voxgate_tenant_requests_total{tenant="other",class="2xx"}'), 2, 'beyond METRICS_MAX_TENANTS')
   t.equal(sampleOf(text, 'voxgate_upstream_calls_total{method="GetSkills",outcome="ok"}'), 4)
@@ -66,11 +70,11 @@ t.test('counts', async t => {
   t.equal(sampleOf(text, 'voxgate_breakers_open{scope="tenant"}'), 1)
   t.equal(sampleOf(text, 'voxgate_breakers_open{scope="host"}'), 0, 'one tenant’s trouble')
   t.equal(sampleOf(text, 'voxgate_tenant_breaker_open{tenant="tenant-1"}'), 1)
-  t.ok(sampleOf(text, 'voxgate_breaker_refusals_total{scope="tenant"}') >= 1)
+  t.ok(sampleOf(text, 'voxgate_breaker_rejections_total{scope="tenant"}') >= 1)
   t.match(text, /voxgate_upstream_unknown_fields_total\{field="\w+\.brand_new"\} 4/)
-  t.ok(sampleOf(text, 'voxgate_cache_total{cache="keys",outcome="hit"}') > 0)
-  t.ok(sampleOf(text, 'voxgate_cache_total{cache="keys",outcome="miss"}') >= 3)
-  const buckets = [...text.matchAll(/voxgate_request_seconds_bucket\{route="\/skills",method="GET",le="([^"]+)"\} (\d+)/g)]
+  t.ok(sampleOf(text, 'voxgate_cache_lookups_total{cache="keys",outcome="hit"}') > 0)
+  t.ok(sampleOf(text, 'voxgate_cache_lookups_total{cache="keys",outcome="miss"}') >= 3)
+  const buckets = [...text.matchAll(/voxgate_http_request_duration_seconds_bucket\{route="\/skills",method="GET",le="([^"]+)"\} (\d+)/g)]
   const counts = buckets.map(([, , value]) => Number(value))
   t.same(
     counts,
@@ -78,7 +82,7 @@ t.test('counts', async t => {
     'buckets add up'
   )
   t.equal(buckets.at(-1)?.[1], '+Inf')
-  t.equal(counts.at(-1), sampleOf(text, 'voxgate_request_seconds_count{route="/skills",method="GET"}'))
+  t.equal(counts.at(-1), sampleOf(text, 'voxgate_http_request_duration_seconds_count{route="/skills",method="GET"}'))
   for (const line of text.split('\n')) t.match(line, /^($|#|[a-zA-Z_:][\w:]*(\{[^}]*\})? \S+$)/)
   for (const { key, credential } of service.tenants) {
     t.notMatch(text, key)

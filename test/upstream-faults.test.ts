@@ -75,7 +75,7 @@ t.test('a caller that goes away', async t => {
   write.end('{"result":1,"skill_id":7}')
   t.ok(await until(() => outcome('AddSkill', 'ok') === 1), 'to its end')
   const text = (await service.call('GET', '/metrics')).text
-  t.match(text, /voxgate_callers_gone_total 2/)
+  t.match(text, /voxgate_client_disconnects_total 2/)
 
   behave(response => response.end(empty))
   t.equal((await service.call('GET', '/skills')).status, 200)

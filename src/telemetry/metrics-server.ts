@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http'
-import type { Metrics } from '../../plugins/metrics.ts'
+import type { Metrics } from './metrics.ts'
 
 /** Serves `/metrics`, and nothing else, on a port of its own. Close it. */
 export async function listenForMetrics(metrics: Metrics, host: string, port: number): Promise<Server> {

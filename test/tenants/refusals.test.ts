@@ -116,7 +116,7 @@ t.test('while the database takes no entry the response is the same, and the refu
   const { app, refused, send } = await startLogging(t, {}, () => Promise.reject(new Error('no database')))
   t.equal((await send(refused['scope-missing'].key)).statusCode, 403)
   await sleep(20)
-  t.match(await app.metrics.text(), /^voxgate_refusals_unaudited_total 1$/m)
+  t.match(await app.metrics.text(), /^voxgate_rejections_unaudited_total 1$/m)
 })
 
 t.test('entries are one per key, kind and interval, and bounded in number', async t => {
