@@ -158,7 +158,7 @@ t.test('what is wrong is said, all of it, and nothing starts', async t => {
   writeFileSync(join(DATA_DIR, 'sandbox.json'), '{')
   const broken = run(t, { DATA_DIR })
   t.equal(await broken.ended(), 1)
-  t.match(broken.output(), /delete the file to begin anew/)
+  t.match(broken.output(), /delete the file to start anew/)
 })
 
 t.test('a base path', async t => {

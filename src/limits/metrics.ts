@@ -21,11 +21,10 @@ export function registerRateLimits(metrics: Metrics, limits: RateLimitState): vo
     labels: ['scope'],
     read: () => samplesOf('scope', limits.limiter.rejected)
   })
-  if (limits.redis !== 'off')
-    metrics.gauge('voxgate_rate_limit_shared', {
-      help: '1 while Redis shares the rate limits, 0 while each replica enforces its own part.',
-      read: () => sample(limits.redis === 'ok' ? 1 : 0)
-    })
+  metrics.gauge('voxgate_rate_limit_shared', {
+    help: '1 while Redis shares the rate limits, 0 while each replica enforces its own part; absent without Redis.',
+    read: () => (limits.redis === 'off' ? [] : sample(limits.redis === 'ok' ? 1 : 0))
+  })
   metrics.counter('voxgate_rate_limit_redis_state_changes_total', {
     help: 'How often Redis became available or unavailable.',
     read: () => sample(limits.redisStateChanges)

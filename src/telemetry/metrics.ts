@@ -20,17 +20,22 @@ const createProcessRegistry = (): Registry => {
   return registry
 }
 
-/** A histogram whose counts are kept elsewhere: prom-client would hash the labels of each observation. */
-class ReadHistogram extends Histogram {
+/**
+ * A histogram whose counts are kept elsewhere: prom-client would hash the labels of each observation. It is a gauge that reports a histogram's
+ * samples, because prom-client reads its own histograms by a method that is not public.
+ */
+class ReadHistogram extends Gauge {
+  readonly #histogram: Histogram
   readonly #read: () => Iterable<readonly [Labels, Timing]>
 
   constructor(name: string, { help, labels = [], read }: Definition<readonly [Labels, Timing]>) {
-    super({ name, help, labelNames: [...labels], registers: [] })
+    super({ name, help, registers: [] })
+    this.#histogram = new Histogram({ name, help, labelNames: [...labels], registers: [] })
     this.#read = read
   }
 
   override async get() {
-    const metric = await super.get()
+    const metric = await this.#histogram.get()
     const { name } = metric
     const values = [...this.#read()].flatMap(([labels, { counts, sum }]) => {
       let total = 0
@@ -94,6 +99,8 @@ export class Metrics {
       registers: [],
       collect() {
         this.reset()
+        // A gauge without labels is 0 after that, even if there is nothing to report.
+        if (labels.length === 0) this.remove()
         for (const [labels, value] of read()) this.set(labels, value)
       }
     })
@@ -104,7 +111,7 @@ export class Metrics {
     this.#add(new ReadHistogram(name, definition))
   }
 
-  #add(metric: Counter | Gauge | Histogram): void {
+  #add(metric: Counter | Gauge): void {
     this.#registry.registerMetric(metric)
   }
 }
