@@ -170,7 +170,7 @@ t.test('who may read them', async t => {
   t.equal((await fetch(`${address}/metrics`, { method: 'POST' })).status, 405)
 
   const broken = await listenForMetrics(
-    Object.assign(Object.create(apart.app.metrics), { text: () => Promise.reject(new Error('no')) }),
+    { contentType: 'text/plain', admits: () => true, text: () => Promise.reject(new Error('no')) },
     '127.0.0.1',
     0
   )

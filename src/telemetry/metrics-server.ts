@@ -1,8 +1,12 @@
 import { createServer, type Server } from 'node:http'
 import type { Metrics } from './metrics.ts'
 
-/** Serves `/metrics`, and nothing else, on a port of its own. Close it. */
-export async function listenForMetrics(metrics: Metrics, host: string, port: number): Promise<Server> {
+/** Serves `/metrics`, and nothing else, on its own port. Close it. */
+export async function listenForMetrics(
+  metrics: Pick<Metrics, 'contentType' | 'text' | 'admits'>,
+  host: string,
+  port: number
+): Promise<Server> {
   const server = createServer(async (request, response) => {
     if (request.url !== '/metrics') return response.writeHead(404).end()
     if (request.method !== 'GET' && request.method !== 'HEAD') return response.writeHead(405, { allow: 'GET, HEAD' }).end()
