@@ -27,7 +27,7 @@ export default fp(
     app.addHook('onRequest', (request, _reply, next) => {
       const address = callerAddress(request.raw, trusts)
       if (address === undefined) {
-        request.journey.leave()
+        request.trace.disconnect.abort()
         return next(new Problem('caller-gone', 'The caller had disconnected before its request was looked at.'))
       }
       request.callerAddress = address
@@ -35,16 +35,12 @@ export default fp(
       next()
     })
   },
-  { name: 'caller-address', dependencies: ['journey'] }
+  { name: 'caller-address', dependencies: ['request-trace'] }
 )
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** For a request that meets no hook, as its URL cannot be read. */
     callerAddressOf(request: IncomingMessage): string
-  }
-  interface FastifyRequest {
-    /** The canonical address of the caller, or `unknown`: what limits, networks, logs and the audit log go by. */
-    callerAddress: string
   }
 }

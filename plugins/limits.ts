@@ -7,7 +7,8 @@ import { RateLimiter, type RateLimitSubject } from '../src/limits/rate-limiter.t
 import { createRedisBuckets } from '../src/limits/redis-buckets.ts'
 import { Problem, type ProblemType } from '../src/problems/problem.ts'
 import { bearerToken } from '../src/tenants/api-keys.ts'
-import type { Caller, Tenants } from './tenants.ts'
+import type { Caller } from '../src/tenants/caller.ts'
+import type { Tenants } from './tenants.ts'
 
 type Hook = (request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction) => void
 

@@ -18,7 +18,10 @@ export default fp(
     const { budget } = app.responses
     const shedder = new LoadShedder({
       ...options,
-      load: () => ({ finished: app.gate.finished, inFlight: app.gate.active + app.gate.waiting }),
+      load: () => ({
+        finished: app.upstream.bulkhead.finished,
+        inFlight: app.upstream.bulkhead.active + app.upstream.bulkhead.queued
+      }),
       // A full heap delays the event loop as well, which is then reported first.
       isMemoryFull: () => budget.isFull || (maxHeapBytes > 0 && app.memoryUsage().heapUsed > maxHeapBytes)
     })

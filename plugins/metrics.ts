@@ -20,8 +20,8 @@ export default fp(
 
     requests.register(metrics, () => app.requests.inFlight)
     registerUpstream(metrics, app.upstream, tenantId => requests.labelOf(tenantId))
-    registerDrift(metrics, app.drift)
-    registerBulkhead(metrics, app.gate)
+    registerDrift(metrics, app.upstream.drift)
+    registerBulkhead(metrics, app.upstream.bulkhead)
     registerResponses(metrics, app.responses)
     registerRateLimits(metrics, app.limits)
     registerTenants(metrics, app.tenants)
@@ -41,15 +41,16 @@ export default fp(
     })
 
     app.onEnd((request, reply) => {
-      const { journey, tenant, method, routeOptions } = request
+      const { trace, tenant, method, routeOptions } = request
+      const disconnected = trace.disconnect.aborted
       requests.record({
         method,
         route: routeOptions.url,
-        status: journey.gone ? 499 : reply.statusCode,
+        status: disconnected ? 499 : reply.statusCode,
         ms: reply.elapsedTime,
         tenantId: tenant?.tenantId,
-        problem: journey.problem,
-        disconnected: journey.gone
+        problem: trace.problem,
+        disconnected
       })
     })
 
@@ -74,7 +75,7 @@ export default fp(
       }
     )
   },
-  { name: 'metrics', dependencies: ['journey', 'tenants', 'voximplant', 'limits', 'refusals', 'responses', 'idempotency'] }
+  { name: 'metrics', dependencies: ['request-trace', 'tenants', 'voximplant', 'limits', 'refusals', 'responses', 'idempotency'] }
 )
 
 declare module 'fastify' {

@@ -11,7 +11,7 @@ import { Problem } from '../src/problems/problem.ts'
 /** Sends a problem as the response. */
 const sendProblem = (problem: Problem, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply => {
   // A request whose URL cannot be read meets no hook.
-  if (request.journey) request.journey.problem = problem.type
+  if (request.trace) request.trace.problem = problem.type
   if (problem.headers) reply.headers(problem.headers)
   if (problem.status === 401) reply.header('cache-control', 'no-store')
   if (problem.kind.retryable && problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')

@@ -23,9 +23,9 @@ export default fp(
     })
     app.decorate('refusals', refusals)
     app.onEnd(request => {
-      const { tenant, journey } = request
+      const { tenant, trace } = request
       // A refusal that was answered 429 in its place is one all the same.
-      const code = request.rejection ?? journey.problem
+      const code = request.rejection ?? trace.problem
       if (!tenant || code === undefined || !audited.has(code)) return
       refusals.note({
         tenantId: tenant.tenantId,
@@ -38,7 +38,7 @@ export default fp(
     })
     app.addHook('onClose', () => refusals.close())
   },
-  { name: 'refusals', dependencies: ['journey', 'tenants'] }
+  { name: 'refusals', dependencies: ['request-trace', 'tenants'] }
 )
 
 declare module 'fastify' {

@@ -11,26 +11,27 @@ export default fp(
       next()
     })
     if (app.log.level === 'silent' || app.log.level === undefined) return
-    const lineOf = ({ method, routeOptions, tenant, journey, callerAddress }: FastifyRequest, reply: FastifyReply) => ({
+    const lineOf = ({ method, routeOptions, tenant, trace, callerAddress }: FastifyRequest, reply: FastifyReply) => ({
       method,
       route: routeOptions.url,
       status: reply.statusCode,
       // A kind of problem, or nothing.
-      problem: journey.problem,
+      problem: trace.problem,
       tenant: tenant?.tenantId,
       key: tenant?.keyId,
       address: callerAddress,
-      trace: journey.traceId,
+      trace: trace.traceId,
       ms: hundredths(reply.elapsedTime),
-      ...(journey.attempts > 0 ? { upstreamMs: hundredths(journey.upstream), retries: journey.retries } : {}),
-      ...(journey.gone ? { gone: true } : {})
+      ...(trace.upstream.attempts > 0 ? { upstreamMs: hundredths(trace.upstream.ms), retries: trace.upstream.retries } : {}),
+      ...(trace.disconnect.aborted ? { gone: true } : {})
     })
     app.onEnd((request, reply) => {
       const line = lineOf(request, reply)
       // A change whose caller does not know what became of it.
-      if (request.journey.gone && request.journey.attempts > 0 && request.method !== 'GET') request.log.warn(line, 'the caller had gone')
+      const { disconnect, upstream } = request.trace
+      if (disconnect.aborted && upstream.attempts > 0 && request.method !== 'GET') request.log.warn(line, 'the caller had gone')
       else request.log.info(line, 'request')
     })
   },
-  { name: 'request-log', dependencies: ['journey'] }
+  { name: 'request-log', dependencies: ['request-trace'] }
 )

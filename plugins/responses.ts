@@ -59,8 +59,8 @@ export default fp(
     })
 
     app.addHook('onSend', (request, reply, payload, next) => {
-      const { journey } = request
-      const { hold } = journey
+      const { upstream } = request.trace
+      const { hold } = upstream
       const streamed = typeof payload === 'object' && payload !== null && !Buffer.isBuffer(payload)
       if (!hold && !streamed && ((payload as string | Buffer | null)?.length ?? 0) < minCounted) return next(null, payload)
       const bytes = streamed
@@ -74,16 +74,16 @@ export default fp(
       const end = () => {
         unwatch()
         held.release()
-        journey.release()
+        upstream.release()
       }
       if (reply.raw.destroyed) end()
       else reply.raw.once('close', end)
       next(null, payload)
     })
     // What was to be a response and is none.
-    app.onEnd(({ journey }) => journey.release())
+    app.onEnd(({ trace }) => trace.upstream.close())
   },
-  { name: 'responses', dependencies: ['journey'] }
+  { name: 'responses', dependencies: ['request-trace'] }
 )
 
 declare module 'fastify' {

@@ -1,34 +1,15 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { compileNetworks, type Networks, subnetOf, unknownAddress } from '../src/config/networks.ts'
+import { compileNetworks, subnetOf, unknownAddress } from '../src/config/networks.ts'
 import { LoadGuard } from '../src/database/load-guard.ts'
 import { type LookupCounts, LookupQueue } from '../src/limits/lookup-queue.ts'
 import { parseKey, sameHash } from '../src/tenants/api-keys.ts'
 import { Cache, type CacheCounts } from '../src/tenants/cache.ts'
+import type { Caller } from '../src/tenants/caller.ts'
 import { createUsed } from '../src/tenants/last-used.ts'
-import type { Store, TenantSettings } from '../src/tenants/store.ts'
+import type { Store } from '../src/tenants/store.ts'
 import { SealError } from '../src/vault/vault.ts'
 import { type Account, accountOf, reaches } from '../src/voximplant/account.ts'
-
-/** Who calls, and for which tenant: `request.tenant`. */
-export interface Caller {
-  tenantId: string
-  /** Never another tenant's, also not that of one that is created again under the same id. */
-  tenantUid: string
-  keyId: string
-  /** The same for a key and those that it is rotated to. */
-  lineage: string
-  scopes: readonly string[]
-  enabled: boolean
-  /** The tenant's own settings. */
-  settings: TenantSettings
-  /** Child accounts that the key may name; undefined for none. */
-  childAccounts: ReadonlySet<number> | 'any' | undefined
-  /** Networks that the key may be used from: every list must hold the caller's address. None by default. */
-  networks: readonly Networks[]
-  /** Why the key, which was right, does not work any more. */
-  ended?: 'key-expired' | 'key-revoked'
-}
 
 export interface Tenants {
   store: Store
@@ -38,7 +19,7 @@ export interface Tenants {
    * The caller that an API key stands for; undefined when the key is none of ours, which is never said without having looked. Keys in memory are
    * answered immediately; others are looked up in turns of the addresses that ask (`from`). Throws Problem when there are too many of them.
    */
-  authenticate(key: string, from?: Pick<FastifyRequest, 'callerAddress' | 'journey'>): Caller | undefined | Promise<Caller | undefined>
+  authenticate(key: string, from?: Pick<FastifyRequest, 'callerAddress' | 'trace'>): Caller | undefined | Promise<Caller | undefined>
   /** The caller of a key that is in memory and works from this address; asks no database. */
   cachedCaller(key: string | undefined, address: string): Caller | undefined
   readonly lookups: LookupCounts
@@ -182,7 +163,7 @@ export default fp(
         const known =
           cached || !keys.needsLoad(keyId)
             ? keys.get(keyId)
-            : lookups.run(subnetOf(from?.callerAddress ?? unknownAddress), from?.journey, async () => keys.get(keyId))
+            : lookups.run(subnetOf(from?.callerAddress ?? unknownAddress), from?.trace.disconnect, async () => keys.get(keyId))
         return known instanceof Promise ? known.then(value => admit(value, hash)) : admit(known, hash)
       },
       cachedCaller(key, address) {

@@ -1,293 +1,35 @@
-import type { Readable } from 'node:stream'
-import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import multipart from '@fastify/multipart'
+import type { FastifyInstance, RouteOptions } from 'fastify'
 import type { Operation } from '../src/api/operation.ts'
-import { readReply } from '../src/api/route.ts'
-import type { UploadPlan } from '../src/api/upload.ts'
-import { type Check, invalid } from '../src/api/validation.ts'
-import { hashing } from '../src/idempotency/header.ts'
-import { Problem, type Violation } from '../src/problems/problem.ts'
-import type { UploadInput } from './voximplant.ts'
+import { maxFieldBytes, maxFields, maxRowsBytes } from '../src/api/upload-readers.ts'
 
 export interface UploadsOptions {
-  /** The operations that take a file. */
+  /** The operations that take a file, and their routes. */
   operations: readonly Operation[]
-  /** The path the service is mounted under. */
-  base: string
-  /** The largest file taken, in bytes. */
-  limit: number
+  toRoute: (operation: Operation) => RouteOptions
+  /** Maximum size of a file, in bytes. */
+  maxBytes: number
 }
 
-/** The longest JSON body that stands for a file, in bytes. */
-const maxRows = 1_048_576
-/** What may stand beside a file in a multipart body: so many fields, each of so many bytes (64 Ki characters). */
-const maxFields = 100
-const maxField = 262_144
-/** How long a caller may go on sending what is no longer read, in milliseconds. */
-const lingering = 5_000
-
-type Read = (request: FastifyRequest, plan: UploadPlan, limit: number) => UploadInput | Promise<UploadInput>
-
-/**
- * The routes of operations that take a file. Nothing is kept: fields are checked as they come, and bytes go on to the upstream as they are. In
- * a scope of its own, so that all other routes refuse these content types.
- */
-export default async function uploads(app: FastifyInstance, { operations, base, limit }: UploadsOptions): Promise<void> {
-  const fileFields = new Set(operations.map(operation => operation.upload!.field))
+/** The routes of operations that take a file, in a scope of their own, so that all other routes reject their content types. */
+export default async function uploads(app: FastifyInstance, { operations, toRoute, maxBytes }: UploadsOptions): Promise<void> {
+  const plans = operations.flatMap(({ upload }) => upload ?? [])
+  const fileFields = new Set(plans.map(({ field }) => field))
   await app.register(multipart, {
     throwFileSizeLimit: false,
     // The clients of some languages send a file without a file name.
     isPartAFile: (name, type, fileName) => fileName !== undefined || type === 'application/octet-stream' || fileFields.has(name ?? ''),
-    limits: { fileSize: limit, fieldNameSize: 255, fieldSize: maxField, fields: maxFields, files: 2, parts: maxFields + 2, headerPairs: 20 }
+    limits: {
+      fileSize: maxBytes,
+      fieldNameSize: 255,
+      fieldSize: maxFieldBytes,
+      fields: maxFields,
+      files: 2,
+      parts: maxFields + 2,
+      headerPairs: 20
+    }
   })
-  for (const type of new Set(operations.map(operation => operation.upload!.declared.type)))
+  for (const type of new Set(plans.map(({ declared }) => declared.type)))
     app.addContentTypeParser(type, (_request, payload, done) => done(null, payload))
-
-  for (const operation of operations) {
-    const { endpoint, method, url, schema } = operation
-    const { status } = endpoint.reply
-    const plan = operation.upload!
-    const readers: Record<string, Read> = { 'multipart/form-data': readParts, [plan.declared.type]: readRaw, 'application/json': readRows }
-    const handler = async (request: FastifyRequest, reply: FastifyReply) => {
-      try {
-        const readBody = readers[request.mediaType ?? '']
-        if (!readBody || (request.headers['content-encoding'] ?? 'identity') !== 'identity')
-          throw new Problem('unsupported-media-type', `Send ${Object.keys(readers).join(', ')}, without a content encoding.`)
-        if (Number(request.headers['content-length']) > limit + maxFields * maxField) throw tooLarge(limit)
-        // Whoever has disconnected while the database was asked sends nothing any more, and the parser would wait for it for ever.
-        if (request.raw.destroyed && !request.raw.readableEnded)
-          throw new Problem('caller-gone', 'The caller disconnected before its file was read.')
-        const upload = await readBody(request, plan, limit)
-        upload.input = { ...(request.params as object), ...upload.input }
-        if (request.attempt) fingerprinted(upload, request)
-        // A repeated request is only read, to be compared with the first.
-        if (request.attempt?.repeated) return await readToEnd(upload)
-        const answer = await request.upload(operation, upload, reply)
-        const { body, headers } = readReply(operation, answer, { input: upload.input, url: request.url, base })
-        if (headers) reply.headers(headers)
-        reply.code(status)
-        return body
-      } finally {
-        discardRest(request, reply)
-      }
-    }
-    app.route({ method, url, schema, handler, bodyLimit: maxRows, config: { operation } })
-  }
-}
-
-/** Notes what an upload asks for, once it has been read to its end. */
-function fingerprinted(upload: UploadInput, { attempt }: FastifyRequest): void {
-  const { file, after } = upload
-  let bytesHash = ''
-  const note = () => {
-    attempt!.note(upload.input, file.filename, file.type, bytesHash)
-  }
-  file.bytes = hashing(file.bytes, hash => {
-    bytesHash = hash
-    if (!after) note()
-  })
-  if (after)
-    upload.after = async () => {
-      const later = await after()
-      note()
-      return later
-    }
-}
-
-async function readToEnd({ file, after }: UploadInput): Promise<void> {
-  for await (const _ of file.bytes);
-  await after?.()
-}
-
-const tooLarge = (limit: number) => new Problem('payload-too-large', `A file may have ${limit} bytes at most. Nothing was done.`)
-const inBody = (name: string, detail: string): Violation => ({ in: 'body', pointer: `/${name}`, detail })
-const noFile = (plan: UploadPlan) => inBody(plan.field, 'is required: a file that is not empty')
-const errorsOf = (outcome: ReturnType<Check>): Violation[] => ('error' in outcome ? (outcome.error.errors ?? []) : [])
-
-/** Refuses fields in the query of a body that has a place for them. */
-function refuseQuery({ query }: FastifyRequest, { declared: { type } }: UploadPlan): void {
-  const names = Object.keys(query as object)
-  if (names.length > 0)
-    throw invalid(
-      names.map(name => ({ in: 'query', pointer: `/${name}`, detail: `belongs into the body; the query has fields only beside ${type}` }))
-    )
-}
-
-/** The file is the body, its fields are in the query. */
-const readRaw: Read = async (request, plan, limit) => {
-  const checked = plan.checkQuery(request.query)
-  if ('error' in checked) throw checked.error
-  const size = request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length'])
-  if (size !== undefined && size > limit) throw tooLarge(limit)
-  const bytes = await notEmpty(rawBytes(request.body as Readable, limit))
-  if (!bytes) throw invalid([noFile(plan)])
-  return {
-    input: checked.value as Record<string, unknown>,
-    file: { filename: plan.declared.filename, type: request.headers['content-type'] ?? plan.declared.type, bytes, size },
-    partOf: plan.inQuery
-  }
-}
-
-async function* rawBytes(body: Readable, limit: number): AsyncGenerator<Uint8Array> {
-  let size = 0
-  try {
-    // The stream is the connection: it has to outlive an upload that is broken off, to carry the answer.
-    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
-      size += chunk.length
-      if (size > limit) throw tooLarge(limit)
-      yield chunk
-    }
-  } catch (error) {
-    throw problemOfBody(error)
-  }
-}
-
-/** The body is JSON, whose rows become the file. */
-const readRows: Read = (request, plan, limit) => {
-  refuseQuery(request, plan)
-  const { rows, filename, type } = plan.declared
-  const { [rows.name]: _, ...input } = request.body as Record<string, unknown>
-  const file = rows.toFile(request.body as Record<string, unknown>)
-  if (file.length > limit) throw tooLarge(limit)
-  return {
-    input,
-    file: {
-      filename,
-      type,
-      bytes: (async function* () {
-        yield file
-      })(),
-      size: file.length
-    },
-    partOf: plan.inBody
-  }
-}
-
-/** The file is a part, its fields are other parts, before it or after it. */
-const readParts: Read = async (request, plan, limit) => {
-  refuseQuery(request, plan)
-  const parts = request.parts()
-  const texts: Record<string, unknown> = {}
-  const wrong: Violation[] = []
-  const next = async (): Promise<Multipart | undefined> => {
-    try {
-      const { value, done } = await parts.next()
-      return done ? undefined : value
-    } catch (error) {
-      throw problemOfBody(error)
-    }
-  }
-  const take = (part: Multipart) => {
-    const name = part.fieldname ?? ''
-    const isFile = part.type === 'file'
-    if (isFile) part.file.resume()
-    if (name === plan.field) {
-      // Swagger UI sends a file that was not chosen as an empty text.
-      if (isFile) wrong.push(inBody(name, 'is there twice; one file is taken'))
-      else if (part.value !== '') wrong.push(inBody(name, 'must be a file: a part with a file name'))
-    } else if (!plan.texts.has(name)) texts[name] = ''
-    else if (isFile) wrong.push(inBody(name, 'must be text, not a file'))
-    else if (Object.hasOwn(texts, name)) wrong.push(inBody(name, 'is there twice'))
-    else if (part.valueTruncated) wrong.push(inBody(name, `must have ${maxField} bytes at most`))
-    // What the parser puts for bytes that are no characters.
-    else if (String(part.value).includes('\ufffd')) wrong.push(inBody(name, 'must be UTF-8, or in the charset that the part declares'))
-    else texts[name] = part.value
-  }
-
-  let part = await next()
-  while (part && !(part.type === 'file' && part.fieldname === plan.field)) {
-    take(part)
-    part = await next()
-  }
-  if (!part) {
-    const known = wrong.some(({ pointer }) => pointer === `/${plan.field}`)
-    throw invalid([...wrong, ...errorsOf(plan.checkParts(texts)), ...(known ? [] : [noFile(plan)])])
-  }
-  const soFar = plan.checkSomeParts(texts)
-  if (wrong.length > 0 || 'error' in soFar) throw invalid([...wrong, ...errorsOf(soFar)])
-
-  const file = part as MultipartFile
-  const before = new Set(Object.keys(texts))
-  const bytes = await notEmpty(partBytes(file, limit))
-  if (!bytes) {
-    // Swagger UI sends a file that was not chosen as an empty text: the fields behind it are of interest too.
-    for (let later = await next(); later; later = await next()) take(later)
-    throw invalid([...wrong, ...errorsOf(plan.checkParts(texts)), noFile(plan)])
-  }
-  const upload: UploadInput = {
-    input: soFar.value as Record<string, unknown>,
-    file: {
-      filename: file.filename || plan.declared.filename,
-      type: file.mimetype,
-      bytes
-    },
-    async after() {
-      for (let later = await next(); later; later = await next()) take(later)
-      const all = plan.checkParts(texts)
-      if (wrong.length > 0 || 'error' in all) throw invalid([...wrong, ...errorsOf(all)])
-      const came = Object.entries(all.value as object).filter(([name]) => !before.has(name))
-      Object.assign(upload.input, Object.fromEntries(came))
-      return Object.fromEntries(came)
-    },
-    partOf: plan.inBody
-  }
-  return upload
-}
-
-function partBytes({ file }: MultipartFile, limit: number): AsyncGenerator<Uint8Array> {
-  // At the limit the stream would merely end; of a body that had come before it was read, the parser has told already.
-  if (file.truncated) file.destroy(tooLarge(limit))
-  else file.once('limit', () => file.destroy(tooLarge(limit)))
-  return (async function* () {
-    try {
-      for await (const chunk of file) yield chunk
-    } catch (error) {
-      throw problemOfBody(error)
-    }
-  })()
-}
-
-/** The same bytes; undefined when there are none, which is known before the upstream is called. */
-async function notEmpty(bytes: AsyncGenerator<Uint8Array>): Promise<AsyncGenerator<Uint8Array> | undefined> {
-  const first = await bytes.next()
-  if (first.done) return undefined
-  return (async function* () {
-    yield first.value
-    yield* bytes
-  })()
-}
-
-const unreadable: Record<string, string> = {
-  FST_FILES_LIMIT: 'The body has more parts than this endpoint has fields.',
-  FST_FIELDS_LIMIT: 'The body has more parts than this endpoint has fields.',
-  FST_PARTS_LIMIT: 'The body has more parts than this endpoint has fields.',
-  FST_PROTO_VIOLATION: 'A part has a name that no field can have.',
-  FST_INVALID_JSON_FIELD_ERROR: 'A part says that it is JSON, but is not.',
-  FST_MP_PREMATURE_CLOSE: 'The connection closed before the whole body had come.',
-  ECONNRESET: 'The connection closed before the whole body had come.'
-}
-
-/** A body that cannot be read to its end. */
-const problemOfBody = (error: unknown): Problem =>
-  error instanceof Problem
-    ? error
-    : new Problem(
-        'malformed-body',
-        unreadable[(error as { code?: string }).code ?? ''] ?? 'The body is not well-formed for its content type.',
-        {
-          cause: error
-        }
-      )
-
-/** What is left of a body that was not read to its end is thrown away, so that the caller comes to read the answer; for a while. */
-function discardRest({ raw }: FastifyRequest, reply: FastifyReply): void {
-  if (raw.readableEnded || raw.destroyed) return
-  reply.raw.once('finish', () => {
-    if (raw.readableEnded || raw.destroyed) return
-    raw.unpipe()
-    // A reader that has not let go yet holds the stream; the listener has it flow from then on.
-    raw.on('data', () => {}).resume()
-    const timer = setTimeout(() => raw.destroy(), lingering).unref()
-    raw.once('close', () => clearTimeout(timer))
-  })
+  for (const operation of operations) app.route({ ...toRoute(operation), bodyLimit: maxRowsBytes })
 }

@@ -9,7 +9,6 @@ import cors from '../plugins/cors.ts'
 import docs from '../plugins/docs.ts'
 import health from '../plugins/health.ts'
 import idempotency from '../plugins/idempotency.ts'
-import journey from '../plugins/journey.ts'
 import limits from '../plugins/limits.ts'
 import loadShedding from '../plugins/load-shedding.ts'
 import metrics from '../plugins/metrics.ts'
@@ -18,6 +17,7 @@ import pageHeaders from '../plugins/page-headers.ts'
 import problems, { frameworkErrorHandler } from '../plugins/problems.ts'
 import refusals from '../plugins/refusals.ts'
 import requestLog from '../plugins/request-log.ts'
+import requestTrace from '../plugins/request-trace.ts'
 import responses from '../plugins/responses.ts'
 import tenants from '../plugins/tenants.ts'
 import voximplant from '../plugins/voximplant.ts'
@@ -51,7 +51,7 @@ type Documented = { schemas: typeof nouns; tags: typeof tags }
 async function createApp({ config, logger }: AppOptions, { schemas, tags }: Documented, redisUrl: string): Promise<FastifyInstance> {
   const { server } = config
   const app = createServer({ config, logger, schemas, frameworkErrors: frameworkErrorHandler(server.basePath) })
-  await app.register(journey) // first: all that follows needs the trace ids and the caller's disconnect
+  await app.register(requestTrace) // first: all that follows needs the trace ids and the caller's disconnect
   await app.register(requestLog)
   await app.register(callerAddress, server) // before limits and networks, which need it
   await app.register(responses, config.responses)
@@ -76,8 +76,8 @@ export async function build(options: AppOptions): Promise<FastifyInstance> {
   // What requests use.
   await app.register(tenants, { store, origin, ...config.tenants, lookupTimeoutMs: config.bulkhead.queueTimeoutMs })
   await app.register(voximplant, { config, ca })
-  await app.register(audit, config.audit) // inside idempotency: a replayed response is not audited as a second call
-  await app.register(idempotency, { operations, ...config.idempotency, ...config.server, drainTimeoutMs: config.upstream.timeoutMs })
+  await app.register(audit, config.audit)
+  await app.register(idempotency, { ...config.idempotency, drainTimeoutMs: config.upstream.timeoutMs })
   await app.register(refusals)
   await app.register(metrics, { ...config.server, ...config.metrics })
   await app.register(loadShedding, { ...config.loadShedding, ...config.bulkhead }) // before authentication: shedding has to be cheap

@@ -9,7 +9,7 @@ import { startEmbeddedSandbox } from './dev/sandbox.ts'
 import { messageOf } from './problems/operator-error.ts'
 import { listenForMetrics } from './telemetry/metrics-server.ts'
 import { openStoreOf } from './tenants/open.ts'
-import { upstreamCa } from './voximplant/client-options.ts'
+import { upstreamCa } from './voximplant/upstream-ca.ts'
 
 /** Maximum time for the requests that were accepted before a shutdown, in milliseconds. */
 const drainTimeoutMs = 25_000

@@ -4,23 +4,23 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Dispatcher } from 'undici'
 import { makeCertificate } from '../chaos/certificate.ts'
-import { Connections, type ConnectionsOptions } from '../src/voximplant/connection-pool.ts'
+import { ConnectionPool, type ConnectionPoolOptions } from '../src/voximplant/connection-pool.ts'
 
 /** Connections to an upstream on real sockets: how they rest, and what that is good for. */
 
-const defaults: Omit<ConnectionsOptions, 'host'> = {
-  most: 10,
-  rest: 0,
-  longRest: 0,
-  callsPerConnection: 0,
-  connectTimeout: 1_000,
-  silenceTimeout: 2_000,
-  keepAlive: 5_000
+const defaults: Omit<ConnectionPoolOptions, 'host'> = {
+  maxConnections: 10,
+  connectionCooldownMs: 0,
+  quarantineCooldownMs: 0,
+  maxRequestsPerConnection: 0,
+  connectTimeoutMs: 1_000,
+  headersTimeoutMs: 2_000,
+  keepAliveTimeoutMs: 5_000
 }
-const fresh = () => ({ suspectUntil: 0 })
+const fresh = () => ({ quarantinedUntil: 0 })
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
-const ask = (connections: Connections, body = 'cmd=GetSkills', headers: Record<string, string> = {}): Promise<string> =>
+const ask = (connections: ConnectionPool, body = 'cmd=GetSkills', headers: Record<string, string> = {}): Promise<string> =>
   new Promise((resolve, reject) => {
     let text = ''
     connections.dispatch(
@@ -61,10 +61,10 @@ async function straying(t: Test, { answerAfter, strayAfter }: { answerAfter: num
 
 t.test('a second answer that comes late', async t => {
   const times = { answerAfter: 60, strayAfter: 20 }
-  const askSeveral = async (options: Partial<ConnectionsOptions>) => {
+  const askSeveral = async (options: Partial<ConnectionPoolOptions>) => {
     const upstream = await straying(t, times)
     let unsolicited = 0
-    const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), ...options, onUnsolicited: () => unsolicited++ })
+    const connections = new ConnectionPool(upstream.origin, { ...defaults, host: fresh(), ...options, onUnsolicited: () => unsolicited++ })
     const answers: string[] = []
     for (let i = 0; i < 6; i++) answers.push(await ask(connections, `request ${i}`).catch(error => error.code))
     await pause(times.strayAfter + 200)
@@ -72,10 +72,10 @@ t.test('a second answer that comes late', async t => {
     return { unsolicited, strays: answers.filter(answer => answer === 'stray').length, answers, opened: upstream.opened() }
   }
 
-  const restless = await askSeveral({ rest: 0, most: 1 })
+  const restless = await askSeveral({ connectionCooldownMs: 0, maxConnections: 1 })
   t.ok(restless.strays > 0, `without a rest it is taken for the next request’s: ${restless.answers}`)
 
-  const resting = await askSeveral({ rest: 1_000 })
+  const resting = await askSeveral({ connectionCooldownMs: 1_000 })
   t.same(
     resting.answers,
     Array.from({ length: 6 }, (_, i) => `request ${i}`),
@@ -83,7 +83,7 @@ t.test('a second answer that comes late', async t => {
   )
   t.equal(resting.unsolicited, 6, 'and is counted')
 
-  const once = await askSeveral({ rest: 0, callsPerConnection: 1 })
+  const once = await askSeveral({ connectionCooldownMs: 0, maxRequestsPerConnection: 1 })
   t.same(
     once.answers,
     Array.from({ length: 6 }, (_, i) => `request ${i}`),
@@ -96,15 +96,15 @@ t.test('a second answer that comes late', async t => {
 t.test('a host that has answered twice', async t => {
   const upstream = await straying(t, { answerAfter: 5, strayAfter: 30 })
   const host = fresh()
-  const options = { ...defaults, host, rest: 2, longRest: 5_000 }
-  const connections = new Connections(upstream.origin, options)
+  const options = { ...defaults, host, connectionCooldownMs: 2, quarantineCooldownMs: 5_000 }
+  const connections = new ConnectionPool(upstream.origin, options)
   t.equal(await ask(connections, 'first'), 'first')
   // The first one comes to a connection that has long rested.
-  while (host.suspectUntil === 0) await pause(5)
-  t.ok(host.suspectUntil > performance.now() + 3_000_000, 'is suspect for an hour')
+  while (host.quarantinedUntil === 0) await pause(5)
+  t.ok(host.quarantinedUntil > performance.now() + 3_000_000, 'is suspect for an hour')
   const answers: string[] = []
   for (let i = 0; i < 8; i++) answers.push(await ask(connections, `request ${i}`))
-  const other = new Connections(upstream.origin, options)
+  const other = new ConnectionPool(upstream.origin, options)
   for (let i = 8; i < 10; i++) answers.push(await ask(other, `request ${i}`))
   t.same(
     answers,
@@ -134,7 +134,7 @@ async function counting(t: Test, act: (request: IncomingMessage) => Promise<unkn
 
 t.test('how many there are', async t => {
   const upstream = await counting(t, () => pause(20))
-  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 3 })
+  const connections = new ConnectionPool(upstream.origin, { ...defaults, host: fresh(), maxConnections: 3 })
   const answers = await Promise.all(Array.from({ length: 20 }, () => ask(connections)))
   t.ok(
     answers.every(answer => answer === 'well'),
@@ -149,7 +149,7 @@ t.test('how many there are', async t => {
 
 t.test('the last one rests before it is used again', async t => {
   const upstream = await counting(t)
-  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 1, rest: 100 })
+  const connections = new ConnectionPool(upstream.origin, { ...defaults, host: fresh(), maxConnections: 1, connectionCooldownMs: 100 })
   await ask(connections)
   const since = performance.now()
   t.equal(await ask(connections), 'well')
@@ -161,7 +161,7 @@ t.test('the last one rests before it is used again', async t => {
 
 t.test('an end', async t => {
   const upstream = await counting(t, () => pause(30))
-  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 2, rest: 20 })
+  const connections = new ConnectionPool(upstream.origin, { ...defaults, host: fresh(), maxConnections: 2, connectionCooldownMs: 20 })
   const answers = Promise.all(Array.from({ length: 6 }, () => ask(connections)))
   const closed = connections.close()
   await t.rejects(ask(connections), { code: 'UND_ERR_CLOSED' }, 'takes no more')
@@ -172,20 +172,20 @@ t.test('an end', async t => {
 t.test('a connection that is lost', async t => {
   let bad = true
   const upstream = await counting(t, async request => void (bad && request.socket.destroy()))
-  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 1, rest: 10 })
+  const connections = new ConnectionPool(upstream.origin, { ...defaults, host: fresh(), maxConnections: 1, connectionCooldownMs: 10 })
   await t.rejects(ask(connections), { code: 'UND_ERR_SOCKET' })
   bad = false
   t.equal(await ask(connections), 'well', 'is followed by another')
   await connections.close()
 
-  const nobody = new Connections('http://127.0.0.1:1', { ...defaults, host: fresh(), most: 1 })
+  const nobody = new ConnectionPool('http://127.0.0.1:1', { ...defaults, host: fresh(), maxConnections: 1 })
   for (let i = 0; i < 3; i++) await t.rejects(ask(nobody), { code: 'ECONNREFUSED' }, 'and one that cannot be had is tried for again')
   await nobody.close()
 })
 
 t.test('a request that undici refuses keeps no connection', async t => {
   const upstream = await counting(t)
-  const connections = new Connections(upstream.origin, { ...defaults, host: fresh(), most: 1 })
+  const connections = new ConnectionPool(upstream.origin, { ...defaults, host: fresh(), maxConnections: 1 })
   await t.rejects(ask(connections, '', { 'x-bad': 'a\nb' }), { code: 'UND_ERR_INVALID_ARG' })
   t.equal(await ask(connections), 'well')
   const answers = await Promise.allSettled([ask(connections), ask(connections, '', { 'x-bad': 'a\nb' }), ask(connections)])
@@ -207,7 +207,7 @@ t.test('HTTP/2 is not spoken, though the upstream would', async t => {
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
-  const connections = new Connections(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+  const connections = new ConnectionPool(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, {
     ...defaults,
     host: fresh(),
     ca: authority.cert

@@ -91,8 +91,8 @@ t.test('every documented response arrives whole, and as published', async t => {
     }
   }
   t.strictSame(wrong, [])
-  t.strictSame([...service.app.drift.unknown.keys()], [], 'all of their members are declared')
-  t.strictSame([...service.app.drift.unreadable.keys()], [])
+  t.strictSame([...service.app.upstream.drift.unknownFields.keys()], [], 'all of their members are declared')
+  t.strictSame([...service.app.upstream.drift.unreadableFields.keys()], [])
   t.ok(calls > 20 && silent.length > 0)
   t.comment(`${calls} calls, without a body: ${silent.join(', ')}`)
 })

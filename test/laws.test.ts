@@ -537,7 +537,7 @@ t.test('every operation answers as published', async t => {
     'every adjustment is of a call that is made'
   )
   t.comment(
-    `${calls} calls in ${worlds} worlds, ${Date.now() - started} ms, statuses ${JSON.stringify(Object.fromEntries(statuses))}, drift: ${[...service.app.drift.unknown.keys(), ...service.app.drift.unreadable.keys()].join(', ') || 'none'}`
+    `${calls} calls in ${worlds} worlds, ${Date.now() - started} ms, statuses ${JSON.stringify(Object.fromEntries(statuses))}, drift: ${[...service.app.upstream.drift.unknownFields.keys(), ...service.app.upstream.drift.unreadableFields.keys()].join(', ') || 'none'}`
   )
 })
 

@@ -84,7 +84,7 @@ t.test('a tenant’s own settings, changed while it calls', async t => {
   t.equal(raised.headers['ratelimit-policy'], '"key";q=40;w=1, "tenant";q=40;w=1')
   await sleep(50)
   t.same(statuses(await many(40, () => service.call('GET', '/skills'))), { 200: 40 }, 'at once, for one key too')
-  t.equal(service.app.gate.lane('tenant-1').limit, 7)
+  t.equal(service.app.upstream.bulkhead.partition('tenant-1').limit, 7)
   await service.store.by(tester).updateTenant('tenant-1', { settings: { rateLimit: { perSecond: 0.001, burst: 3 } } })
   const lowered = await many(10, () => service.call('GET', '/skills'))
   t.ok((statuses(lowered)[200] ?? 0) <= 3, JSON.stringify(statuses(lowered)))
@@ -162,17 +162,17 @@ t.test('concurrent calls have a limit', async t => {
   await upstream.holds(3)
   const second = Array.from({ length: 4 }, () => call(1))
   await upstream.holds(5)
-  t.equal(service.app.gate.active, 5)
-  t.equal(service.app.gate.waiting, 4, 'two of each tenant wait')
+  t.equal(service.app.upstream.bulkhead.active, 5)
+  t.equal(service.app.upstream.bulkhead.queued, 4, 'two of each tenant wait')
   t.match(await call(1), { status: 503, body: { code: 'service-unavailable' } }, 'the process is full, not the tenant')
   while (upstream.held.length > 0) {
     upstream.letGo()
-    if (service.app.gate.waiting > 0) await upstream.holds(5)
+    if (service.app.upstream.bulkhead.queued > 0) await upstream.holds(5)
   }
   t.same(statuses(await Promise.all(first)), { 200: 5, 429: 1 })
   t.same(statuses(await Promise.all(second)), { 200: 4 })
   t.equal(upstream.most(), 5)
-  t.equal(service.app.gate.active + service.app.gate.waiting, 0)
+  t.equal(service.app.upstream.bulkhead.active + service.app.upstream.bulkhead.queued, 0)
 })
 
 t.test('a place has to become free in time', async t => {
@@ -202,14 +202,14 @@ t.test('a change whose caller leaves while it waits for a place is not sent', as
     body: '{"skillName":"billing"}',
     signal: caller.signal
   }).catch(error => error.name)
-  while (service.app.gate.waiting < 1) await sleep(1)
+  while (service.app.upstream.bulkhead.queued < 1) await sleep(1)
   caller.abort()
   t.equal(await change, 'AbortError')
   // Until the service has seen its connection close.
   await sleep(200)
   upstream.letGo()
   t.equal((await first).status, 200)
-  while (service.app.gate.active > 0) await sleep(1)
+  while (service.app.upstream.bulkhead.active > 0) await sleep(1)
   const { headers, body, status } = await Promise.race([
     service.call('POST', '/skills', { skillName: 'billing' }, { headers: { 'idempotency-key': 'left-early' } }),
     (async () => {
@@ -221,7 +221,7 @@ t.test('a change whose caller leaves while it waits for a place is not sent', as
   ])
   t.match({ headers, body, status }, { status: 201, body: { skillId: 7 } }, 'its key is free')
   t.equal(headers['idempotency-replayed'], undefined)
-  t.equal(service.app.upstream.methods.get('AddSkill')?.outcomes.ok, 1, 'sent once')
+  t.equal(service.app.upstream.counters.methods.get('AddSkill')?.outcomes.ok, 1, 'sent once')
 })
 
 t.test('tenants that wait have their turns', async t => {
@@ -236,9 +236,9 @@ t.test('tenants that wait have their turns', async t => {
   const calls = [call(0)]
   await upstream.holds(1)
   for (let i = 0; i < 20; i++) calls.push(call(0))
-  while (service.app.gate.waiting < 20) await sleep(1)
+  while (service.app.upstream.bulkhead.queued < 20) await sleep(1)
   for (let i = 0; i < 3; i++) calls.push(call(1))
-  while (service.app.gate.waiting < 23) await sleep(1)
+  while (service.app.upstream.bulkhead.queued < 23) await sleep(1)
   for (let i = 0; i < calls.length; i++) {
     await upstream.holds(1)
     upstream.letGo()

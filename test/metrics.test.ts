@@ -64,7 +64,7 @@ t.test('counts', async t => {
   t.equal(sampleOf(text, 'voxgate_tenant_requests_total{tenant="other",class="2xx"}'), 2, 'beyond METRICS_MAX_TENANTS')
   t.equal(sampleOf(text, 'voxgate_upstream_calls_total{method="GetSkills",outcome="ok"}'), 4)
   t.equal(sampleOf(text, 'voxgate_upstream_calls_total{method="GetSkills",outcome="fault"}'), 2, 'each attempt')
-  t.equal(sampleOf(text, 'voxgate_upstream_retries_total{reason="answer"}'), 1)
+  t.equal(sampleOf(text, 'voxgate_upstream_retries_total{reason="response"}'), 1)
   t.ok(sampleOf(text, 'voxgate_upstream_calls_total{method="GetSkills",outcome="lost"}') >= 1)
   t.equal(sampleOf(text, 'voxgate_breaker_openings_total{scope="tenant"}'), 1)
   t.equal(sampleOf(text, 'voxgate_breakers_open{scope="tenant"}'), 1)

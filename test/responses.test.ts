@@ -187,7 +187,7 @@ t.test('a read whose deadline passes while it waits is told to come again, and i
   const { code, detail } = (await response.json()) as { code: string; detail: string }
   t.equal(code, 'service-unavailable')
   t.match(detail, /smaller pages/)
-  t.equal(app.upstream.methods.get('GetUsers')!.outcomes.crowded, 1)
+  t.equal(app.upstream.counters.methods.get('GetUsers')!.outcomes.crowded, 1)
   t.equal(budget.waiting, 0)
   t.equal((await get(users('y'))).status, 200, 'no breaker has opened')
   blocker.release()

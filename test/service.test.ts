@@ -50,7 +50,11 @@ t.test('the life of a user', async t => {
   t.equal((await call('GET', address)).status, 404)
   t.match(await call('DELETE', address), { status: 404, body: { upstream: { name: 'INVALID_USER_ID' } } })
   t.equal((await call('POST', '/applications/~nobody/users', person('bob'))).status, 404)
-  t.same(service.app.drift.unknown.size + service.app.drift.unreadable.size, 0, 'nothing unforeseen in the answers')
+  t.same(
+    service.app.upstream.drift.unknownFields.size + service.app.upstream.drift.unreadableFields.size,
+    0,
+    'nothing unforeseen in the answers'
+  )
 })
 
 t.test('pages', async t => {

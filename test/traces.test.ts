@@ -7,7 +7,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '
 import t, { type Test } from 'tap'
 import { build } from '../src/app.ts'
 import { sqliteDialect } from '../src/database/sqlite.ts'
-import { Journey, readTraceparent } from '../src/telemetry/journey.ts'
+import { RequestTrace, readTraceparent } from '../src/telemetry/request-trace.ts'
 import { openStore } from '../src/tenants/store.ts'
 import { createVault } from '../src/vault/vault.ts'
 import { createCredential, testConfig, tester } from './support.ts'
@@ -80,8 +80,8 @@ t.test('what is a traceparent', t => {
     `${traceparent}, ${traceparent}`
   ])
     t.equal(readTraceparent(wrong), undefined, String(wrong))
-  t.equal(new Journey('nonsense', 'a=b').state, undefined, 'without a trace there is no state of it')
-  t.equal(new Set(Array.from({ length: 1000 }, () => new Journey(undefined, undefined).traceId)).size, 1000)
+  t.equal(new RequestTrace('nonsense', 'a=b').state, undefined, 'without a trace there is no state of it')
+  t.equal(new Set(Array.from({ length: 1000 }, () => new RequestTrace(undefined, undefined).traceId)).size, 1000)
   t.end()
 })
 

@@ -1,8 +1,11 @@
 import type { Operation } from '../api/operation.ts'
+import { secretsOf } from '../api/upstream-problem.ts'
 import { Problem } from '../problems/problem.ts'
 import type { Account } from '../voximplant/account.ts'
-import { type Client, type ClientOptions, createClient, Refusal } from '../voximplant/client.ts'
+import type { Permit } from '../voximplant/call.ts'
+import { type Client, type ClientOptions, createClient } from '../voximplant/client.ts'
 import { meaningOf } from '../voximplant/error-codes.ts'
+import { UpstreamError } from '../voximplant/errors.ts'
 import { redact } from '../voximplant/redact.ts'
 
 /** What the upstream said of credentials that it accepts. */
@@ -34,30 +37,35 @@ export function createCheck(operations: readonly Operation[], options: Omit<Clie
       )
     const client = createClient({ ...options, drift: { unknown: ignore, unreadable: ignore } })
     try {
-      await checkAccount(client, account, accountInfo)
-      return { verifiedAt: new Date().toISOString(), roles: await rolesOf(client, account) }
+      const call = { permit: permitFor(account), safe: true, timeoutMs: options.config.upstream.timeoutMs }
+      await checkAccount(client, account, accountInfo, call)
+      return { verifiedAt: new Date().toISOString(), roles: await rolesOf(client, account, call) }
     } finally {
       await client.close()
     }
   }
 }
 
-async function checkAccount(client: Client, account: Account, accountInfo: Operation): Promise<void> {
+/** What the calls of a check have in common. */
+type CheckCall = { permit: Permit; safe: boolean; timeoutMs: number }
+
+/** Nobody has to be admitted again: an administrator asks. */
+const permitFor = (account: Account): Permit => ({ account: () => account, holds: () => true })
+
+async function checkAccount(client: Client, account: Account, accountInfo: Operation, call: CheckCall): Promise<void> {
   const { accountId } = account.credential
   let answered: unknown
   try {
-    const { result } = await client.call(account, {
+    const { result } = await client.call({
+      ...call,
       method: accountInfo.endpoint.rpc,
-      form: accountInfo.form.encode({}),
-      decode: accountInfo.decode,
-      answers: accountInfo.answers,
-      safe: true,
+      content: client.form(accountInfo.form.encode({}), { decode: accountInfo.decode, resultFields: accountInfo.answers }),
       retry: accountInfo.traits.retry
     })
     answered = (result as { accountId?: number } | undefined)?.accountId
   } catch (error) {
-    if (!(error instanceof Refusal)) throw unverified(error)
-    error.message = redact(error.message, accountInfo, account.credential, '')
+    if (!(error instanceof UpstreamError)) throw unverified(error)
+    error.message = redact(error.message, secretsOf(accountInfo, account.credential, ''))
     const { type, name } = meaningOf(error.code)
     if (knowsThem.includes(type)) return
     if (notThem.includes(type)) throw unverified(error)
@@ -81,21 +89,22 @@ async function checkAccount(client: Client, account: Account, accountInfo: Opera
 const unverified = (cause: unknown) =>
   new Problem(
     'credentials-unverified',
-    `The upstream could not be asked about these credentials${cause instanceof Refusal ? `: ${cause.message}` : '.'} Nothing was stored; try again, or store them unseen with \`verify=false\`.`,
+    `The upstream could not be asked about these credentials${cause instanceof UpstreamError ? `: ${cause.message}` : '.'} Nothing was stored; try again, or store them unseen with \`verify=false\`.`,
     { cause }
   )
 
 /** The names of a service account's roles. An upstream that does not tell is no reason to refuse its key. */
-async function rolesOf(client: Client, account: Account): Promise<string[] | undefined> {
+async function rolesOf(client: Client, account: Account, call: CheckCall): Promise<string[] | undefined> {
   const { credential } = account
   if (credential.kind !== 'key') return undefined
   try {
-    const { result } = await client.call(account, {
+    const { result } = await client.call({
+      ...call,
       method: 'GetKeyRoles',
-      form: new URLSearchParams({ cmd: 'GetKeyRoles', key_id: credential.keyId }).toString(),
-      decode: answer => answer,
-      answers: ['result'],
-      safe: true
+      content: client.form(new URLSearchParams({ cmd: 'GetKeyRoles', key_id: credential.keyId }).toString(), {
+        decode: response => response,
+        resultFields: ['result']
+      })
     })
     const names = (Array.isArray(result) ? result : [result]).map(role => (role as { role_name?: unknown } | undefined)?.role_name)
     return names.filter(name => typeof name === 'string')

@@ -16,7 +16,6 @@ import { credentialsIn } from '../tenants/credentials.ts'
 import type { Actor, ApiKey, CredentialInput, Tenant, TenantSettings } from '../tenants/model.ts'
 import type { Store } from '../tenants/store.ts'
 import { accountOf, type Credential } from '../voximplant/account.ts'
-import { clientOptions } from '../voximplant/client-options.ts'
 import { parseInstant } from '../voximplant/wire/times.ts'
 import { checkHost, checkPrecondition, checkSettings, inBody, invalidExpiry, invalidNetworks, noKey, noTenant, rethrow } from './checks.ts'
 import { createCheck } from './credential-verifier.ts'
@@ -70,7 +69,8 @@ const defaultPage = 100
 /** The service behind `/admin` and behind the command line. */
 export function createAdminService({ config, store, origin, ca, operations }: AdminServiceOptions): AdminService {
   const check = createCheck(operations, {
-    ...clientOptions(config, ca),
+    config,
+    ca,
     budget: new ByteBudget({ max: config.responses.maxBytes, share: config.responses.maxTenantBytes })
   })
   const hosts = config.upstream.allowedHosts

@@ -3,8 +3,8 @@ import type { Endpoint } from './endpoint.ts'
 import type { Operation } from './operation.ts'
 import type { UpstreamResponse } from './reply.ts'
 
-/** Sends an operation to the upstream and decodes the response. Throws Problem. */
-export type SendOperation = (operation: Operation, input: Record<string, unknown>) => Promise<UpstreamResponse>
+/** Sends an operation to the upstream, and decodes the response. Throws Problem. @param form the form, where it is encoded already */
+export type SendOperation = (operation: Operation, input: Record<string, unknown>, form?: string) => Promise<UpstreamResponse>
 
 /** Calls an endpoint of the catalogue and returns the body of its response; the compiler checks the input and knows the body. Throws Problem. */
 export type Call = <Input extends TObject, Body>(endpoint: Endpoint<Input, Body>, input: Static<Input>) => Promise<Body>

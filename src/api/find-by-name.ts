@@ -1,6 +1,6 @@
-import type { FastifyRequest } from 'fastify'
 import { Problem, type UpstreamRefusal } from '../problems/problem.ts'
 import { isReference } from '../voximplant/wire/marks.ts'
+import type { SendOperation } from './call.ts'
 import type { Operation } from './operation.ts'
 import type { UpstreamResponse } from './reply.ts'
 import { isName } from './select-all.ts'
@@ -50,7 +50,7 @@ export interface FindOptions {
 export async function resolveNames(
   operation: Operation,
   fields: readonly string[],
-  request: FastifyRequest,
+  send: SendOperation,
   input: Record<string, unknown>,
   { finders, end }: FindOptions
 ): Promise<Record<string, unknown>> {
@@ -64,7 +64,7 @@ export async function resolveNames(
     if (required.some(parent => resolved[parent] === undefined)) continue
     const within = Object.fromEntries(required.map(parent => [parent, resolved[parent]]))
     try {
-      const row = (await findItem(finder, request, within, end)) as Record<string, unknown>
+      const row = (await findItem(finder, send, within, end)) as Record<string, unknown>
       resolved[field] = row[field]
     } catch (error) {
       if (!isNotFound(error)) throw error
@@ -77,15 +77,10 @@ export async function resolveNames(
 }
 
 /** Reads the list behind an operation page by page until the row turns up that the input addresses. Rejects with not-found when none does. */
-export async function findItem(
-  operation: Operation,
-  request: FastifyRequest,
-  input: Record<string, unknown>,
-  end: number
-): Promise<unknown> {
+export async function findItem(operation: Operation, send: SendOperation, input: Record<string, unknown>, end: number): Promise<unknown> {
   for (let offset = 0; ; offset += pageSize) {
     if (performance.now() >= end) throw new Problem('upstream-timeout', 'The name could not be looked up in time. Use the id.')
-    const response = await request.voximplant(operation, { ...input, limit: pageSize, offset })
+    const response = await send(operation, { ...input, limit: pageSize, offset })
     const rows = (response.result as unknown[] | undefined) ?? []
     try {
       return operation.endpoint.reply.read(response, { input, url: '', base: '' }).body
@@ -113,7 +108,7 @@ export function notFoundIn({ partOf }: Pick<Operation, 'partOf'>, field?: string
 /** Whether a page has a next one, where the upstream does not count: asks for one row behind it. */
 export async function hasNextPage(
   operation: Operation,
-  request: FastifyRequest,
+  send: SendOperation,
   input: Record<string, unknown>,
   response: UpstreamResponse
 ): Promise<boolean> {
@@ -123,7 +118,7 @@ export async function hasNextPage(
   const next = offset + rows
   if (next > (operation.endpoint.input.properties.offset?.maximum ?? Number.POSITIVE_INFINITY)) return false
   try {
-    const { result } = await request.voximplant(operation, { ...input, limit: 1, offset: next })
+    const { result } = await send(operation, { ...input, limit: 1, offset: next })
     return ((result as unknown[] | undefined) ?? []).length > 0
   } catch {
     // The rows that are here are the response; what follows them is for the next request to find out.

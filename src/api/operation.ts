@@ -12,7 +12,7 @@ import type { ExampleCall } from './example.ts'
 import { type OperationSchema, type RequestFields, schemaOf } from './operation-schema.ts'
 import type { Reply } from './reply.ts'
 import { scopesOf } from './scopes.ts'
-import { everyFieldNames, everyFields } from './select-all.ts'
+import { selectAllFieldNames, selectAllFields } from './select-all-fields.ts'
 import { compileUpload, type UploadPlan } from './upload.ts'
 import { compileWithhold, type Withhold } from './withheld.ts'
 
@@ -149,8 +149,8 @@ function locateFields({ input, all = {} }: Endpoint, method: Verb, pathFields: r
   // `all` stands where the selector stands that it replaces.
   const selectsInQuery = Object.entries(input.properties).some(([name, field]) => selectors.includes(name) && marked(field, 'query'))
   const travelsInQuery = (name: string, field: TSchema) =>
-    !takesBody || marked(field, 'query') === true || (selectsInQuery && everyFieldNames.includes(name))
-  for (const [name, field] of Object.entries({ ...input.properties, ...everyFields(selectors) })) {
+    !takesBody || marked(field, 'query') === true || (selectsInQuery && selectAllFieldNames.includes(name))
+  for (const [name, field] of Object.entries({ ...input.properties, ...selectAllFields(selectors) })) {
     const part = pathFields.includes(name) ? 'path' : travelsInQuery(name, field) ? 'query' : 'body'
     partOf.set(name, part)
     fields[part][name] = selectors.includes(name) ? maybe(field) : part === 'query' ? inUrl(field) : field

@@ -1,6 +1,3 @@
-import { type TProperties, Type } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
-import { integer, maybe, oneOf } from '../../schemas/common.ts'
 import { Problem, type Violation } from '../problems/problem.ts'
 import type { Call, SendOperation } from './call.ts'
 import type { ListEndpoint } from './endpoint.ts'
@@ -10,39 +7,8 @@ import { invalid } from './validation.ts'
 
 /** What a schema of single fields cannot say: exactly one of several fields, and the selectors that can stand for everything. */
 
-/** The fields that `all` adds to an endpoint. */
-export const everyFieldNames: readonly string[] = ['all', 'expectedCount']
-
-/** The fields by which a caller selects everything, and proves to know how much that is. */
-export const everyFields = (selectors: string[]): TProperties =>
-  selectors.length === 0
-    ? {}
-    : {
-        all:
-          selectors.length === 1
-            ? maybe(
-                Type.Boolean({
-                  enum: [true],
-                  description: `Selects everything, in place of \`${selectors[0]}\`. Needs \`expectedCount\`, and a key with the scope \`bulk\`.`,
-                  examples: [true]
-                })
-              )
-            : maybe(
-                oneOf(
-                  selectors,
-                  'The selector that shall stand for everything; its own field is then left out. Needs `expectedCount`, and a key with the scope `bulk`.'
-                )
-              ),
-        expectedCount: maybe(
-          integer('With `all`: how many things that must be. The call is refused with 412 when another number is counted now.', {
-            minimum: 0,
-            examples: [3]
-          })
-        )
-      }
-
 /** Whether a call selects everything. Throws unless each choice is made: exactly one of `exactlyOne`, a selector or `all`, each with what it needs. */
-export function requireChoices(operation: Operation, input: Record<string, unknown>): boolean {
+export function validateSelection(operation: Operation, input: Record<string, unknown>): boolean {
   const selectors = Object.keys(operation.endpoint.all ?? {})
   const optional = new Set(selectors.filter(name => (operation.endpoint.input.required ?? []).includes(name) === false))
   const chosen = input.all === true ? selectors[0] : (input.all as string | undefined)
@@ -72,15 +38,15 @@ export function requireChoices(operation: Operation, input: Record<string, unkno
 export const isName = (value: unknown): value is string => typeof value === 'string' && value.startsWith('~')
 
 /** Counts what `all` would select through the list endpoint, and makes the call only when that is what the caller expects. */
-export async function callForAll(
+export async function callOnAll(
   operation: Operation,
-  request: FastifyRequest,
+  send: SendOperation,
+  scopes: readonly string[],
   input: Record<string, unknown>,
   callWith: (send: SendOperation) => Call,
   end: number
 ): Promise<UpstreamResponse> {
-  if (!request.tenant.scopes.includes('bulk'))
-    throw new Problem('scope-missing', 'This API key lacks the scope `bulk`, which calls with `all` need.')
+  if (!scopes.includes('bulk')) throw new Problem('scope-missing', 'This API key lacks the scope `bulk`, which calls with `all` need.')
   const { all, expectedCount, ...rest } = input
   const selectors = Object.entries(operation.endpoint.all ?? {})
   const [field, counter] = selectors.find(([name]) => all === true || all === name) ?? []
@@ -97,20 +63,14 @@ export async function callForAll(
         detail: 'is required with `all`, to count what is selected'
       }))
     )
-  const count = await countUpTo(
-    Number(expectedCount),
-    counter,
-    callWith((read, fields) => request.voximplant(read, fields)),
-    filters,
-    end
-  )
+  const count = await countUpTo(Number(expectedCount), counter, callWith(send), filters, end)
   if (count !== expectedCount)
     throw new Problem(
       'count-differs',
       `There are ${count === undefined ? `more than ${expectedCount}` : count} now, not ${expectedCount}: nothing was changed.`
     )
   const wire = operation.form.wireOf(field)
-  return request.voximplant(operation, rest, `${operation.form.encode(rest)}&${wire}=all`)
+  return send(operation, rest, `${operation.form.encode(rest)}&${wire}=all`)
 }
 
 /**

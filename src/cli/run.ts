@@ -75,7 +75,7 @@ async function run(args: string[], env: Record<string, string | undefined>, term
     import('../admin/service.ts'),
     import('../../routes/catalogue.ts'),
     import('../tenants/open.ts'),
-    import('../voximplant/client-options.ts')
+    import('../voximplant/upstream-ca.ts')
   ])
   const store = await openStoreOf(config, { print: line => terminal.err(line) })
   try {

@@ -48,7 +48,7 @@ export class LookupQueue {
    * Runs a look-up immediately, or when it is its source's turn. Rejects with a Problem: `service-unavailable` when that is not within the
    * timeout or the queue is full, `caller-gone` when the caller has disconnected by then.
    */
-  run<T>(source: string, caller: { readonly gone: boolean } | undefined, load: () => Promise<T>): Promise<T> {
+  run<T>(source: string, caller: { readonly aborted: boolean } | undefined, load: () => Promise<T>): Promise<T> {
     if (this.#queue.size === 0 && this.#tryStart()) return this.#started(load)
     const { maxQueued, maxQueuedPerSource, timeoutMs } = this.#options
     const room = Math.min(maxQueuedPerSource, Math.max(1, (maxQueued - this.#queue.size) * maxRoomShare))
@@ -59,7 +59,7 @@ export class LookupQueue {
     return new Promise<T>((resolve, reject) => {
       const start = () => {
         clearTimeout(timeout)
-        if (caller?.gone) {
+        if (caller?.aborted) {
           this.#running--
           reject(this.#disconnected)
         } else this.#started(load).then(resolve, reject)

@@ -1,27 +1,28 @@
-/** Counts that cost nothing to keep: plain numbers, which `plugins/metrics.ts` reads when it is asked for them. */
+/** Counts that cost nothing to keep: plain numbers, which `plugins/metrics.ts` reads on a scrape. */
 
 /** Upper bounds of the histograms, in seconds; the last one is infinity. */
 export const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const
 
-/** How long things took. */
-export class Timing {
-  /** By bound, and one more for what is beyond the last; not cumulated. */
+/** A distribution of durations. */
+export class Histogram {
+  /** Observations by bucket, the last of which has no upper bound; not cumulative. */
   readonly counts = new Array<number>(bounds.length + 1).fill(0)
+  /** Seconds. */
   sum = 0
 
-  /** Counts one, of so many milliseconds. */
-  add(ms: number): void {
+  /** @param ms milliseconds */
+  observe(ms: number): void {
     const seconds = ms / 1000
     this.sum += seconds
-    let at = 0
-    while (at < bounds.length && seconds > bounds[at]!) at++
-    this.counts[at]!++
+    let bucket = 0
+    while (bucket < bounds.length && seconds > bounds[bucket]!) bucket++
+    this.counts[bucket]!++
   }
 }
 
-/** A count by name. The names are ours, so that there are few. */
-export type Tally = Record<string, number>
+/** A counter by the value of one label. The values are ours, so that there are few. */
+export type Counter = Record<string, number>
 
-export const count = (tally: Tally, name: string): void => {
-  tally[name] = (tally[name] ?? 0) + 1
+export const increment = (counter: Counter, label: string): void => {
+  counter[label] = (counter[label] ?? 0) + 1
 }

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { bounds, type Tally, type Timing } from './counters.ts'
+import { bounds, type Counter as Counts, type Histogram as Durations } from './counters.ts'
 
 export type Labels = Record<string, string>
 export type Sample = readonly [labels: Labels, value: number]
@@ -26,9 +26,9 @@ const createProcessRegistry = (): Registry => {
  */
 class ReadHistogram extends Gauge {
   readonly #histogram: Histogram
-  readonly #read: () => Iterable<readonly [Labels, Timing]>
+  readonly #read: () => Iterable<readonly [Labels, Durations]>
 
-  constructor(name: string, { help, labels = [], read }: Definition<readonly [Labels, Timing]>) {
+  constructor(name: string, { help, labels = [], read }: Definition<readonly [Labels, Durations]>) {
     super({ name, help, registers: [] })
     this.#histogram = new Histogram({ name, help, labelNames: [...labels], registers: [] })
     this.#read = read
@@ -107,7 +107,7 @@ export class Metrics {
     this.#add(gauge)
   }
 
-  histogram(name: string, definition: Definition<readonly [Labels, Timing]>): void {
+  histogram(name: string, definition: Definition<readonly [Labels, Durations]>): void {
     this.#add(new ReadHistogram(name, definition))
   }
 
@@ -119,8 +119,8 @@ export class Metrics {
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /** A sample per name of a tally. */
-export const samplesOf = (label: string, tally: Readonly<Tally>): Sample[] =>
-  Object.entries(tally).map(([name, value]) => [{ [label]: name }, value])
+export const samplesOf = (label: string, counts: Readonly<Counts>): Sample[] =>
+  Object.entries(counts).map(([name, value]) => [{ [label]: name }, value])
 
 /** A sample without labels. */
 export const sample = (value: number): Sample[] => [[{}, value]]

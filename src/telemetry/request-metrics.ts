@@ -1,4 +1,4 @@
-import { count, type Tally, Timing } from './counters.ts'
+import { type Counter, Histogram, increment } from './counters.ts'
 import { type Labels, type Metrics, type Sample, sample, samplesOf } from './metrics.ts'
 
 /** A request whose response is out, or whose caller has disconnected. */
@@ -20,15 +20,15 @@ const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 /** Requests of one route with one method. */
 class RouteCounts {
-  readonly time = new Timing()
+  readonly time = new Histogram()
   readonly statuses = new Map<number, number>()
 }
 
 /** Counts requests by route, method, status, tenant and problem. */
 export class RequestMetrics {
   readonly #routes = new Map<string, Map<string, RouteCounts>>()
-  readonly #tenants = new Map<string, Tally>()
-  readonly #problems: Tally = {}
+  readonly #tenants = new Map<string, Counter>()
+  readonly #problems: Counter = {}
   readonly #maxTenants: number
   #disconnects = 0
 
@@ -39,11 +39,11 @@ export class RequestMetrics {
 
   record({ method, route = 'none', status, ms, tenantId, problem, disconnected }: FinishedRequest): void {
     const { time, statuses } = this.#countsOf(route, methods.has(method) ? method : 'other')
-    time.add(ms)
+    time.observe(ms)
     statuses.set(status, (statuses.get(status) ?? 0) + 1)
     if (disconnected) this.#disconnects++
-    if (problem !== undefined) count(this.#problems, problem)
-    if (tenantId !== undefined) count(this.#tallyOf(tenantId), status < 400 ? '2xx' : status < 500 ? '4xx' : '5xx')
+    if (problem !== undefined) increment(this.#problems, problem)
+    if (tenantId !== undefined) increment(this.#counterOf(tenantId), status < 400 ? '2xx' : status < 500 ? '4xx' : '5xx')
   }
 
   /** The label of a tenant. */
@@ -99,7 +99,7 @@ export class RequestMetrics {
     return created
   }
 
-  #tallyOf(tenantId: string): Tally {
+  #counterOf(tenantId: string): Counter {
     let tally = this.#tenants.get(tenantId)
     if (!tally) {
       const label = this.#tenants.size < this.#maxTenants ? tenantId : 'other'

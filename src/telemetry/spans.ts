@@ -11,7 +11,7 @@ import {
   type Tracer,
   trace
 } from '@opentelemetry/api'
-import type { Journey } from './journey.ts'
+import type { RequestTrace } from './request-trace.ts'
 import { version } from './version.ts'
 
 /**
@@ -26,7 +26,7 @@ export function findTracer(): Tracer | undefined {
 }
 
 /** The context that a request comes from: a span of somebody's who instruments the server already, or the caller's. */
-function contextOf({ parent, state }: Journey): Context {
+function contextOf({ parent, state }: RequestTrace): Context {
   const active = context.active()
   if (trace.getSpanContext(active) || !parent) return active
   return trace.setSpanContext(ROOT_CONTEXT, {
@@ -39,25 +39,25 @@ function contextOf({ parent, state }: Journey): Context {
 }
 
 /** Begins a request's span, and runs what follows in it. The path is left out: names in it may be a customer's. */
-export function startRequest(tracer: Tracer, journey: Journey, method: string, route: string | undefined, then: () => void): void {
-  const parent = contextOf(journey)
+export function startRequest(tracer: Tracer, request: RequestTrace, method: string, route: string | undefined, then: () => void): void {
+  const parent = contextOf(request)
   const span = tracer.startSpan(
     route === undefined ? method : `${method} ${route}`,
     { kind: SpanKind.SERVER, attributes: { 'http.request.method': method, ...(route === undefined ? {} : { 'http.route': route }) } },
     parent
   )
-  journey.span = span
+  request.span = span
   context.with(trace.setSpan(parent, span), then)
 }
 
 /** Ends a request's span. */
-export function endRequest(journey: Journey, status: number, tenantId: string | undefined): void {
-  const { span, problem, gone } = journey
+export function endRequest(request: RequestTrace, status: number, tenantId: string | undefined): void {
+  const { span, problem, disconnect } = request
   if (!span) return
-  journey.span = undefined
+  request.span = undefined
   span.setAttribute('http.response.status_code', status)
   if (tenantId !== undefined) span.setAttribute('voxgate.tenant', tenantId)
-  const error = problem ?? (gone ? 'caller-gone' : undefined)
+  const error = problem ?? (disconnect.aborted ? 'caller-gone' : undefined)
   if (error !== undefined) span.setAttribute('error.type', error)
   // To a server, what the caller did wrong is no error.
   if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR })
@@ -65,7 +65,7 @@ export function endRequest(journey: Journey, status: number, tenantId: string | 
 }
 
 /** Begins the span of one attempt at the upstream. */
-export function startAttempt(tracer: Tracer, journey: Journey | undefined, method: string, origin: string, resend: number): Span {
+export function startAttempt(tracer: Tracer, request: RequestTrace | undefined, method: string, origin: string, resend: number): Span {
   const { hostname, port, protocol } = new URL(origin)
   const attributes: Attributes = {
     'http.request.method': 'POST',
@@ -75,7 +75,7 @@ export function startAttempt(tracer: Tracer, journey: Journey | undefined, metho
     'rpc.method': method
   }
   if (resend > 0) attributes['http.request.resend_count'] = resend
-  const parent = journey?.span ? trace.setSpan(context.active(), journey.span) : context.active()
+  const parent = request?.span ? trace.setSpan(context.active(), request.span) : context.active()
   return tracer.startSpan(`voximplant/${method}`, { kind: SpanKind.CLIENT, attributes }, parent)
 }
 

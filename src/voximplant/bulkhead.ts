@@ -1,127 +1,130 @@
 import { Problem } from '../problems/problem.ts'
 
-export interface GateOptions {
-  /** Calls under way at once, of all tenants. */
-  most: number
-  /** So many calls of one lane may wait for their turn, and so long, in milliseconds. */
-  queue: number
-  deadline: number
+export interface BulkheadOptions {
+  /** Maximum calls in flight, of all partitions. */
+  maxProcessConcurrency: number
+  /** Maximum calls of one partition that wait for a slot, and for how long, in milliseconds. */
+  maxQueueLength: number
+  queueTimeoutMs: number
 }
 
-/** What shares one limit: a tenant's calls, or an account's conferences. */
-export interface Lane {
+/** Calls that share one limit: those of a tenant, or those of an account that start a session. */
+export interface Partition {
   active: number
-  /** How many may be under way at once; as it was given last. */
+  /** Maximum calls in flight, as it was given last. */
   limit: number
-  waiting: Waiter[]
+  queue: QueuedCall[]
 }
 
-interface Waiter {
+interface QueuedCall {
   admit(): void
   timer: NodeJS.Timeout
 }
 
-/** The one bulkhead in front of the upstream: so many calls at once per lane and in all, a few more may wait for a moment. */
-export interface Gate {
-  lane(key: string): Lane
+/** Idle partitions are dropped when there are more. */
+const maxPartitions = 10_000
+
+/** Limits concurrent calls per partition and in all. Calls beyond a limit wait in a short queue; partitions take turns. */
+export class Bulkhead {
+  readonly #options: BulkheadOptions
+  readonly #partitions = new Map<string, Partition>()
+  /** Partitions with a queue. One that was served goes to the end, so that all have their turns. */
+  readonly #contended = new Set<Partition>()
+  readonly #rejected = { partition: 0, process: 0 }
+  #active = 0
+  #queued = 0
+  #finished = 0
+
+  constructor(options: BulkheadOptions) {
+    this.#options = options
+  }
+
+  /** Calls in flight, calls that wait for a slot, and those that have ended or were rejected so far. */
+  get active(): number {
+    return this.#active
+  }
+  get queued(): number {
+    return this.#queued
+  }
+  get finished(): number {
+    return this.#finished
+  }
+  get rejected(): Readonly<{ partition: number; process: number }> {
+    return this.#rejected
+  }
+
+  partition(key: string): Partition {
+    let partition = this.#partitions.get(key)
+    if (!partition) {
+      if (this.#partitions.size >= maxPartitions)
+        for (const [idle, { active, queue }] of this.#partitions) if (active + queue.length === 0) this.#partitions.delete(idle)
+      partition = { active: 0, limit: 0, queue: [] }
+      this.#partitions.set(key, partition)
+    }
+    return partition
+  }
+
   /**
-   * Takes a place; `leave` gives it back. Nothing to wait for when there is room, otherwise a promise of it. Throws Problem when there is no
-   * room to wait either, or no place in time: `concurrency-limited` where the lane is full, `service-unavailable` where the process is.
+   * Takes a slot, which `release` gives back: immediately where there is one, otherwise a promise of it. Throws Problem when the queue is full or
+   * no slot is free in time: `concurrency-limited` where the partition is at its limit, `service-unavailable` where the process is.
    */
-  enter(lane: Lane, limit: number): Promise<void> | undefined
-  leave(lane: Lane): void
-  /** Calls under way and those that wait; those that ended and that were refused so far. */
-  readonly active: number
-  readonly waiting: number
-  readonly finished: number
-  readonly refused: { lane: number; process: number }
-}
+  acquire(partition: Partition, limit: number): Promise<void> | undefined {
+    partition.limit = limit
+    if (partition.active < limit && this.#active < this.#options.maxProcessConcurrency && partition.queue.length === 0) {
+      this.#active++
+      partition.active++
+      return undefined
+    }
+    if (partition.queue.length >= this.#options.maxQueueLength) throw this.#reject(partition)
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        partition.queue.splice(partition.queue.indexOf(queued), 1)
+        if (partition.queue.length === 0) this.#contended.delete(partition)
+        this.#queued--
+        reject(this.#reject(partition))
+      }, this.#options.queueTimeoutMs)
+      const queued: QueuedCall = { admit: resolve, timer }
+      partition.queue.push(queued)
+      this.#contended.add(partition)
+      this.#queued++
+    })
+  }
 
-export function createGate({ most, queue, deadline }: GateOptions): Gate {
-  const lanes = new Map<string, Lane>()
-  /** Lanes somebody waits in; whoever was served goes to the end, so that all of them have their turns. */
-  const contended = new Set<Lane>()
-  const refused = { lane: 0, process: 0 }
-  let active = 0
-  let waiting = 0
-  let finished = 0
+  release(partition: Partition): void {
+    this.#active--
+    this.#finished++
+    partition.active--
+    if (this.#queued > 0) this.#admitQueued()
+  }
 
-  const refuse = ({ active: here, limit }: Lane): Problem => {
-    const headers = { 'retry-after': String(Math.ceil(deadline / 1000)) }
-    if (here >= limit) {
-      refused.lane++
+  #reject({ active, limit }: Partition): Problem {
+    const headers = { 'retry-after': String(Math.ceil(this.#options.queueTimeoutMs / 1000)) }
+    if (active >= limit) {
+      this.#rejected.partition++
       return new Problem('concurrency-limited', `No more than ${limit} of these calls may be under way at once.`, { headers })
     }
-    refused.process++
+    this.#rejected.process++
     return new Problem('service-unavailable', 'Too many calls are under way.', { headers })
   }
 
-  /** The first lane in turn that may go on, if there is room at all. */
-  const next = (): Lane | undefined => {
-    if (active >= most) return undefined
-    for (const lane of contended) if (lane.active < lane.limit) return lane
-    return undefined
-  }
-  const admit = () => {
-    for (let lane = next(); lane; lane = next()) {
-      const waiter = lane.waiting.shift()!
-      contended.delete(lane)
-      if (lane.waiting.length > 0) contended.add(lane)
-      waiting--
-      active++
-      lane.active++
-      clearTimeout(waiter.timer)
-      waiter.admit()
+  #admitQueued(): void {
+    for (let partition = this.#next(); partition; partition = this.#next()) {
+      const queued = partition.queue.shift()
+      this.#contended.delete(partition)
+      if (!queued) continue
+      if (partition.queue.length > 0) this.#contended.add(partition)
+      this.#queued--
+      this.#active++
+      partition.active++
+      clearTimeout(queued.timer)
+      queued.admit()
     }
   }
 
-  return {
-    lane(key) {
-      let lane = lanes.get(key)
-      if (!lane) {
-        // One per tenant that has called; the idle ones go before there are too many.
-        if (lanes.size >= 10_000) for (const [key, { active, waiting }] of lanes) if (active + waiting.length === 0) lanes.delete(key)
-        lane = { active: 0, limit: 0, waiting: [] }
-        lanes.set(key, lane)
-      }
-      return lane
-    },
-    enter(lane, limit) {
-      lane.limit = limit
-      if (lane.active < limit && active < most && lane.waiting.length === 0) {
-        active++
-        lane.active++
-        return undefined
-      }
-      if (lane.waiting.length >= queue) throw refuse(lane)
-      return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          lane.waiting.splice(lane.waiting.indexOf(waiter), 1)
-          if (lane.waiting.length === 0) contended.delete(lane)
-          waiting--
-          reject(refuse(lane))
-        }, deadline)
-        const waiter: Waiter = { admit: resolve, timer }
-        lane.waiting.push(waiter)
-        contended.add(lane)
-        waiting++
-      })
-    },
-    leave(lane) {
-      active--
-      finished++
-      lane.active--
-      if (waiting > 0) admit()
-    },
-    get active() {
-      return active
-    },
-    get waiting() {
-      return waiting
-    },
-    get finished() {
-      return finished
-    },
-    refused
+  /** The partition whose turn it is, if there is a slot for it. */
+  #next(): Partition | undefined {
+    if (this.#active >= this.#options.maxProcessConcurrency) return undefined
+    for (const partition of this.#contended) if (partition.active < partition.limit) return partition
+    return undefined
   }
 }

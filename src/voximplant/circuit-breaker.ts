@@ -1,183 +1,217 @@
 import { Problem } from '../problems/problem.ts'
+import type { CallResult } from './classify.ts'
 
-export interface BreakerOptions {
-  /** So many failures of a tenant in a row mean that its upstream is away. */
-  failures: number
-  /** So many calls in a row that a host left without an answer, of so many tenants at least, mean that the host is away. */
-  hostFailures: number
-  hostTenants: number
+export interface CircuitBreakerOptions {
+  /** Consecutive failures that open a tenant's breaker. */
+  failureThreshold: number
+  /** Consecutive calls without a response that open a host's breaker, and the minimum number of tenants affected by them. */
+  hostFailureThreshold: number
+  minHostTenants: number
   /** Milliseconds from one probe to the next. */
-  interval: number
+  probeIntervalMs: number
+  /** The timeout of the first probe, in milliseconds. It doubles with each failed probe. */
+  probeTimeoutMs: number
 }
 
-/**
- * What an attempt came to. `answered`: any answer but `fault`, which is an HTTP 5xx; `silent`: none, though the upstream should have given one;
- * `neither`: it ended for reasons of ours or the caller's, and says nothing of the upstream.
- */
-export type Sign = 'answered' | 'fault' | 'silent' | 'neither'
-
-/** How an attempt was let in: as one of many, as a probe that has to be quick, or as one of the few that may take their time, whether their callers still wait or not. */
-export type Pass = 'free' | 'probe' | 'patient'
-
 export type BreakerScope = 'tenant' | 'host'
+export type BreakerState = 'closed' | 'open' | 'half-open'
 
-/** What happened to all breakers of a client. */
+/** Called when a breaker opens or closes. */
+export type OnStateChange = (scope: BreakerScope, state: 'open' | 'closed') => void
+
+/** Events of all breakers of a client. */
 export interface BreakerCounts {
   opened: Record<BreakerScope, number>
   closed: Record<BreakerScope, number>
-  refused: Record<BreakerScope, number>
+  rejected: Record<BreakerScope, number>
   probes: number
 }
 
 export const createBreakerCounts = (): BreakerCounts => ({
   opened: { tenant: 0, host: 0 },
   closed: { tenant: 0, host: 0 },
-  refused: { tenant: 0, host: 0 },
+  rejected: { tenant: 0, host: 0 },
   probes: 0
 })
 
-/** Keeps calls from an upstream that fails again and again, and lets one through in a while to see whether it is back. */
-export interface Breaker {
-  readonly open: boolean
-  /** Lets an attempt in. Throws Problem `upstream-unavailable` while the upstream is taken for away. */
-  enter(now: number, safe: boolean): Pass
-  /** Told how each attempt that was let in has ended. */
-  leave(sign: Sign, now: number): void
+/** How the breakers admitted an attempt; to be given back to `record`. */
+export interface Admission {
+  /** The timeout of a probe, in milliseconds; undefined for a normal attempt. */
+  readonly probeTimeoutMs: number | undefined
+  readonly tenant: OpenPeriod | undefined
+  readonly host: OpenPeriod | undefined
 }
 
-/** The breaker that all tenants of a host share. */
-export interface HostBreaker {
-  readonly open: boolean
-  enter(now: number, safe: boolean): Pass
-  leave(tenantId: string, sign: Sign, now: number): void
+const normal: Admission = { probeTimeoutMs: undefined, tenant: undefined, host: undefined }
+
+/** The time from a breaker's opening to its closing. Probes do not wait for one another: one that hangs delays nobody. */
+class OpenPeriod {
+  readonly #intervalMs: number
+  #timeoutMs: number
+  #nextProbeAt: number
+  #inFlight = 0
+
+  constructor({ probeIntervalMs, probeTimeoutMs }: CircuitBreakerOptions, now: number) {
+    this.#intervalMs = probeIntervalMs
+    this.#timeoutMs = probeTimeoutMs
+    this.#nextProbeAt = now + probeIntervalMs
+  }
+
+  get state(): BreakerState {
+    return this.#inFlight > 0 ? 'half-open' : 'open'
+  }
+  get nextProbeAt(): number {
+    return this.#nextProbeAt
+  }
+
+  /** A change whose response is lost leaves its caller in the dark: it is a probe only where no read has come along. */
+  isProbeDue(now: number, safe: boolean): boolean {
+    return now >= (safe ? this.#nextProbeAt : this.#nextProbeAt + this.#intervalMs)
+  }
+
+  /** The timeout of the probe that starts now. */
+  startProbe(now: number): number {
+    this.#nextProbeAt = now + this.#intervalMs
+    this.#inFlight++
+    return this.#timeoutMs
+  }
+
+  endProbe(failed: boolean): void {
+    this.#inFlight--
+    // An upstream that is merely slow is found to be back, too.
+    if (failed) this.#timeoutMs *= 2
+  }
 }
 
-/** Told when a breaker opens or closes. */
-export type OnTurn = (scope: BreakerScope, open: boolean) => void
-
-/** One probe in so many may take as long as any call: an upstream that is merely slow is found to be back, too. */
-const patientEvery = 8
-
-const away = (scope: BreakerScope, probeAt: number, now: number): Problem =>
+const circuitOpen = (scope: BreakerScope, nextProbeAt: number, now: number): Problem =>
   new Problem(
     'upstream-unavailable',
     scope === 'tenant'
       ? 'The upstream has failed again and again; it is asked once in a while whether it is back.'
       : 'The upstream has stopped answering; it is asked once in a while whether it is back.',
-    { headers: { 'retry-after': String(Math.max(1, Math.ceil((probeAt - now) / 1000))) } }
+    { headers: { 'retry-after': String(Math.max(1, Math.ceil((nextProbeAt - now) / 1000))) } }
   )
 
-/** When the next probe may start, and how patient it is. Probes do not wait for one another: one that hangs delays nobody. */
-function createProbes(interval: number) {
-  let at: number | undefined
-  let made = 0
-  return {
-    get at() {
-      return at
-    },
-    start(now: number) {
-      at = now + interval
-      made = 0
-    },
-    stop() {
-      at = undefined
-    },
-    /** A change that is lost leaves its caller in the dark: it is a probe only when no read has come along. */
-    dueFor: (safe: boolean) => (safe ? at! : at! + interval),
-    take(now: number): Pass {
-      at = now + interval
-      made++
-      return made % patientEvery === 0 ? 'patient' : 'probe'
+/**
+ * The breaker that all tenants of a host share. It opens when several of them get no response any more: failures of one tenant alone open that
+ * tenant's own breaker, and an error is a response.
+ */
+export class HostCircuitBreaker {
+  readonly #options: CircuitBreakerOptions
+  readonly #counts: BreakerCounts
+  readonly #onStateChange: OnStateChange
+  readonly #failedTenants = new Set<string>()
+  #failures = 0
+  #open: OpenPeriod | undefined
+
+  constructor(options: CircuitBreakerOptions, counts: BreakerCounts, onStateChange: OnStateChange) {
+    this.#options = options
+    this.#counts = counts
+    this.#onStateChange = onStateChange
+  }
+
+  get state(): BreakerState {
+    return this.#open?.state ?? 'closed'
+  }
+
+  /** The open period that an attempt may be a probe of; undefined while closed. Throws Problem `upstream-unavailable` otherwise. */
+  check(now: number, safe: boolean): OpenPeriod | undefined {
+    const open = this.#open
+    if (open && !open.isProbeDue(now, safe)) {
+      this.#counts.rejected.host++
+      throw circuitOpen('host', open.nextProbeAt, now)
     }
+    return open
+  }
+
+  record(tenantId: string, result: CallResult, now: number): void {
+    if (result === 'ignored') return
+    if (result === 'noResponse') {
+      const { hostFailureThreshold, minHostTenants } = this.#options
+      this.#failures++
+      if (this.#failedTenants.size < minHostTenants) this.#failedTenants.add(tenantId)
+      if (this.#open || this.#failures < hostFailureThreshold || this.#failedTenants.size < minHostTenants) return
+      this.#open = new OpenPeriod(this.#options, now)
+      this.#counts.opened.host++
+      this.#onStateChange('host', 'open')
+      return
+    }
+    if (this.#failures === 0) return
+    this.#failures = 0
+    this.#failedTenants.clear()
+    if (!this.#open) return
+    this.#open = undefined
+    this.#counts.closed.host++
+    this.#onStateChange('host', 'closed')
   }
 }
 
 /**
- * A host's breaker opens when nobody gets an answer any more: what one tenant alone meets is that tenant's own affair, and a refusal or an HTTP
- * error is an answer.
+ * A tenant's breaker at a host, in front of the host's own. Closed, it admits every attempt; consecutive failures open it; open, it rejects all
+ * attempts but one probe per interval, and is half-open while one is in flight; the first success closes it.
  */
-export function createHostBreaker(
-  { hostFailures, hostTenants, interval }: BreakerOptions,
-  counts: BreakerCounts,
-  onTurn: OnTurn
-): HostBreaker {
-  const probes = createProbes(interval)
-  const silentTo = new Set<string>()
-  let failures = 0
-  return {
-    get open() {
-      return probes.at !== undefined
-    },
-    enter(now, safe) {
-      if (probes.at === undefined) return 'free'
-      if (now >= probes.dueFor(safe)) return probes.take(now)
-      counts.refused.host++
-      throw away('host', probes.at, now)
-    },
-    leave(tenantId, sign, now) {
-      if (sign === 'neither') return
-      if (sign === 'silent') {
-        failures++
-        if (silentTo.size < hostTenants) silentTo.add(tenantId)
-        if (probes.at !== undefined || failures < hostFailures || silentTo.size < hostTenants) return
-        probes.start(now)
-        counts.opened.host++
-        onTurn('host', true)
-        return
-      }
-      if (failures === 0) return
-      failures = 0
-      silentTo.clear()
-      if (probes.at === undefined) return
-      probes.stop()
-      counts.closed.host++
-      onTurn('host', false)
-    }
-  }
-}
+export class CircuitBreaker {
+  readonly #tenantId: string
+  readonly #host: HostCircuitBreaker
+  readonly #options: CircuitBreakerOptions
+  readonly #counts: BreakerCounts
+  readonly #onStateChange: OnStateChange
+  #failures = 0
+  #open: OpenPeriod | undefined
 
-/** A tenant's breaker at a host, in front of the host's own. */
-export function createBreaker(
-  tenantId: string,
-  host: HostBreaker,
-  { failures: limit, interval }: BreakerOptions,
-  counts: BreakerCounts,
-  onTurn: OnTurn
-): Breaker {
-  const probes = createProbes(interval)
-  let failures = 0
-  return {
-    get open() {
-      return probes.at !== undefined
-    },
-    enter(now, safe) {
-      if (probes.at !== undefined && now < probes.dueFor(safe)) {
-        counts.refused.tenant++
-        throw away('tenant', probes.at, now)
-      }
-      // The host refuses before the tenant's turn is used up.
-      const pass = host.enter(now, safe)
-      const own = probes.at === undefined ? pass : probes.take(now)
-      if (own !== 'free') counts.probes++
-      return own
-    },
-    leave(sign, now) {
-      host.leave(tenantId, sign, now)
-      if (sign === 'neither') return
-      if (sign === 'answered') {
-        if (failures === 0) return
-        failures = 0
-        if (probes.at === undefined) return
-        probes.stop()
-        counts.closed.tenant++
-        onTurn('tenant', false)
-        return
-      }
-      failures++
-      if (probes.at !== undefined || failures < limit) return
-      probes.start(now)
-      counts.opened.tenant++
-      onTurn('tenant', true)
+  constructor(
+    tenantId: string,
+    host: HostCircuitBreaker,
+    options: CircuitBreakerOptions,
+    counts: BreakerCounts,
+    onStateChange: OnStateChange
+  ) {
+    this.#tenantId = tenantId
+    this.#host = host
+    this.#options = options
+    this.#counts = counts
+    this.#onStateChange = onStateChange
+  }
+
+  get state(): BreakerState {
+    return this.#open?.state ?? 'closed'
+  }
+
+  /** Admits an attempt, whose result has to be recorded. Throws Problem `upstream-unavailable` while this breaker or the host's is open. */
+  tryAcquire(now: number, safe: boolean): Admission {
+    const tenant = this.#open
+    if (tenant && !tenant.isProbeDue(now, safe)) {
+      this.#counts.rejected.tenant++
+      throw circuitOpen('tenant', tenant.nextProbeAt, now)
     }
+    // The host's breaker rejects before the tenant's probe is used up.
+    const host = this.#host.check(now, safe)
+    if (!tenant && !host) return normal
+    this.#counts.probes++
+    const hostTimeoutMs = host?.startProbe(now)
+    return { probeTimeoutMs: tenant?.startProbe(now) ?? hostTimeoutMs, tenant, host }
+  }
+
+  /** Records the result of an attempt that was admitted. */
+  record({ tenant, host }: Admission, result: CallResult, now: number): void {
+    const failed = result === 'noResponse' || result === 'serverError'
+    tenant?.endProbe(failed)
+    host?.endProbe(failed)
+    this.#host.record(this.#tenantId, result, now)
+    if (result === 'ignored') return
+    if (failed) {
+      this.#failures++
+      if (this.#open || this.#failures < this.#options.failureThreshold) return
+      this.#open = new OpenPeriod(this.#options, now)
+      this.#counts.opened.tenant++
+      this.#onStateChange('tenant', 'open')
+      return
+    }
+    if (this.#failures === 0) return
+    this.#failures = 0
+    if (!this.#open) return
+    this.#open = undefined
+    this.#counts.closed.tenant++
+    this.#onStateChange('tenant', 'closed')
   }
 }

@@ -1,105 +1,116 @@
 import { buildConnector, Client, type Dispatcher, errors } from 'undici'
 
-export interface ConnectionsOptions {
-  /** How many there may be; who finds none waits in line. */
-  most: number
-  /** How long a connection is left alone after an answer, in milliseconds; and while the host is suspect. */
-  rest: number
-  longRest: number
-  /** What is known of the host, by all that call it. */
-  host: HostManners
-  /** Calls that a connection is used for; 0 for as many as it lasts. */
-  callsPerConnection: number
-  /** Milliseconds: to connect, of silence while an answer is due, and how long a connection without a call is kept. */
-  connectTimeout: number
-  silenceTimeout: number
-  keepAlive: number
+export interface ConnectionPoolOptions {
+  /** Maximum connections; further requests queue. */
+  maxConnections: number
+  /** For how long a connection stays idle after each response, in milliseconds; and while its host is quarantined. */
+  connectionCooldownMs: number
+  quarantineCooldownMs: number
+  /** What all pools of the host know of it. */
+  host: HostQuarantine
+  /** Requests per connection; 0 for any number. */
+  maxRequestsPerConnection: number
+  /** Milliseconds: to connect, without a byte while a response is due, and how long an idle connection is kept. */
+  connectTimeoutMs: number
+  headersTimeoutMs: number
+  keepAliveTimeoutMs: number
   /** Extra certificate authorities (PEM). */
   ca?: string | undefined
-  /** Told of each connection that ended because the upstream sent what nobody had asked for. */
+  /** Called for each connection that was closed because of an unsolicited response. */
   onUnsolicited?: () => void
 }
 
-/** What a host has been seen to do. */
-export interface HostManners {
-  /** Until when it is suspect: it has sent what nobody had asked for. By `performance.now()`. */
-  suspectUntil: number
+/** Whether a host has sent unsolicited responses lately. */
+export interface HostQuarantine {
+  /** On the clock of `performance.now()`; in the past for a host that is not quarantined. */
+  quarantinedUntil: number
 }
 
-/** Milliseconds: how often the connections that rest are looked at, and how long a host stays suspect. */
-const turn = 1
-const suspicion = 3_600_000
+/** Milliseconds: how often connections in their cooldown are looked at, and how long a host stays quarantined. */
+const tickMs = 1
+const quarantineMs = 3_600_000
 
 /**
- * A tenant's connections to one host: each has one call at a time, and rests after its answer. HTTP/1.1 has no names for answers, so that a second
- * one which comes once the next request has left would be taken for that request's; one that comes while nothing is under way ends the
- * connection. A host that has done so once gets the long rest: who answers twice does it again. undici's own pool gives a connection back at
- * once, and looks through all of them to find one. What was used last is used first, so that what is left over grows old and is closed.
+ * Connections of one tenant to one host, one request at a time on each. A connection stays idle for a cooldown after each response: HTTP/1.1
+ * responses carry no request id (RFC 9112 section 9.2), so that an unsolicited one would be read as the response to the next request. Bytes that
+ * arrive while a connection is idle close it and quarantine the host, whose connections then have the longer cooldown. undici's own pool reuses a
+ * connection immediately. The connection that was used last is used first, so that superfluous ones are closed for being idle.
  */
-export class Connections {
+export class ConnectionPool {
   readonly #origin: string
   readonly #options: Client.Options
-  readonly #most: number
-  readonly #rest: number
-  readonly #longRest: number
-  readonly #host: HostManners
+  readonly #maxConnections: number
+  readonly #cooldownMs: number
+  readonly #quarantineCooldownMs: number
+  readonly #host: HostQuarantine
   readonly #all: Client[] = []
-  readonly #free: Client[] = []
-  /** In the order in which they began to rest. */
-  readonly #resting: { client: Client; until: number }[] = []
-  readonly #waiting: { call: Dispatcher.DispatchOptions; handler: Dispatcher.DispatchHandler }[] = []
+  readonly #idle: Client[] = []
+  /** In the order in which their cooldowns began. */
+  readonly #cooling: { client: Client; until: number }[] = []
+  readonly #queue: { call: Dispatcher.DispatchOptions; handler: Dispatcher.DispatchHandler }[] = []
   #timer: NodeJS.Timeout | undefined
   readonly #onUnsolicited: (() => void) | undefined
   #closed = false
-  #onServed: (() => void) | undefined
+  #onQueueEmpty: (() => void) | undefined
 
   constructor(
     origin: string,
-    { most, rest, longRest, host, callsPerConnection, connectTimeout, silenceTimeout, keepAlive, ca, onUnsolicited }: ConnectionsOptions
+    {
+      maxConnections,
+      connectionCooldownMs,
+      quarantineCooldownMs,
+      host,
+      maxRequestsPerConnection,
+      connectTimeoutMs,
+      headersTimeoutMs,
+      keepAliveTimeoutMs,
+      ca,
+      onUnsolicited
+    }: ConnectionPoolOptions
   ) {
     this.#origin = origin
     this.#onUnsolicited = onUnsolicited
-    this.#most = most
-    this.#rest = rest
-    this.#longRest = longRest
+    this.#maxConnections = maxConnections
+    this.#cooldownMs = connectionCooldownMs
+    this.#quarantineCooldownMs = quarantineCooldownMs
     this.#host = host
     this.#options = {
-      // One for all, as it keeps TLS sessions. One stream of HTTP/2 would carry all calls of a tenant, and its end would end them all.
-      connect: buildConnector({ timeout: connectTimeout, allowH2: false, ...(ca ? { ca } : {}) } as buildConnector.BuildOptions),
+      // One for all connections, as it keeps TLS sessions. No HTTP/2: one connection would carry all calls of a tenant, and break for all of them.
+      connect: buildConnector({ timeout: connectTimeoutMs, allowH2: false, ...(ca ? { ca } : {}) } as buildConnector.BuildOptions),
       allowH2: false,
-      headersTimeout: silenceTimeout,
-      bodyTimeout: silenceTimeout,
-      keepAliveTimeout: keepAlive,
-      ...(callsPerConnection > 0 ? { maxRequestsPerClient: callsPerConnection } : {})
+      headersTimeout: headersTimeoutMs,
+      bodyTimeout: headersTimeoutMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      ...(maxRequestsPerConnection > 0 ? { maxRequestsPerClient: maxRequestsPerConnection } : {})
     }
   }
 
-  /** Sends a request on a connection that has rested, on a new one, or in its turn. */
+  /** Sends a request on an idle connection, on a new one, or when one is free. */
   dispatch(call: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    // A repetition that is due after its tenant's account has changed.
+    // A retry that is due after its tenant's account has changed.
     if (this.#closed) {
       handler.onResponseError?.(null as never, new errors.ClientClosedError())
       return
     }
-    const client = this.#free.pop() ?? (this.#all.length < this.#most ? this.#add() : undefined)
+    const client = this.#idle.pop() ?? (this.#all.length < this.#maxConnections ? this.#add() : undefined)
     if (client) this.#use(client, call, handler)
-    else this.#waiting.push({ call, handler })
+    else this.#queue.push({ call, handler })
   }
 
-  /** Takes no more calls, and ends when all have. */
+  /** Takes no more requests, and resolves when those that were taken have ended. */
   async close(): Promise<void> {
     this.#closed = true
-    if (this.#waiting.length > 0) await new Promise<void>(served => (this.#onServed = served))
+    if (this.#queue.length > 0) await new Promise<void>(resolve => (this.#onQueueEmpty = resolve))
     clearTimeout(this.#timer)
     await Promise.all(this.#all.map(client => client.close()))
   }
 
   #add(): Client {
     const client = new Client(this.#origin, this.#options)
-    // How undici says that it takes the next call: after an answer, and after its connection has broken.
-    client.on('drain', () => this.#tired(client))
+    // Emitted when the client can take the next request: after a response, and after its connection has broken.
+    client.on('drain', () => this.#release(client))
     client.on('disconnect', (_origin, _targets, error) => {
-      if (error.message === 'bad response') this.#suspect()
+      if (error.message === 'bad response') this.#quarantine()
     })
     this.#all.push(client)
     return client
@@ -107,38 +118,38 @@ export class Connections {
 
   #use(client: Client, call: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     client.dispatch(call, handler)
-    // Refused outright, and told so: no drain will come.
-    if (client.stats.size === 0) this.#rested(client)
+    // undici has rejected the request as invalid: no drain will come.
+    if (client.stats.size === 0) this.#reuse(client)
   }
 
-  #tired(client: Client): void {
+  #release(client: Client): void {
     const now = performance.now()
-    const rest = now < this.#host.suspectUntil ? this.#longRest : this.#rest
-    if (rest === 0) this.#rested(client)
+    const cooldown = now < this.#host.quarantinedUntil ? this.#quarantineCooldownMs : this.#cooldownMs
+    if (cooldown === 0) this.#reuse(client)
     else {
-      this.#resting.push({ client, until: now + rest })
-      this.#timer ??= setTimeout(() => this.#wake(), turn)
+      this.#cooling.push({ client, until: now + cooldown })
+      this.#timer ??= setTimeout(() => this.#releaseCooled(), tickMs)
     }
   }
 
-  /** The host has sent what nobody had asked for: those that have rested for a moment only rest again. */
-  #suspect(): void {
-    const news = performance.now() >= this.#host.suspectUntil
-    this.#host.suspectUntil = performance.now() + suspicion
-    if (news) for (const client of this.#free.splice(0)) this.#tired(client)
+  /** After an unsolicited response. Idle connections have only had the short cooldown: they begin again. */
+  #quarantine(): void {
+    const isNew = performance.now() >= this.#host.quarantinedUntil
+    this.#host.quarantinedUntil = performance.now() + quarantineMs
+    if (isNew) for (const client of this.#idle.splice(0)) this.#release(client)
     this.#onUnsolicited?.()
   }
 
-  #wake(): void {
+  #releaseCooled(): void {
     const now = performance.now()
-    while (this.#resting.length > 0 && this.#resting[0]!.until <= now) this.#rested(this.#resting.shift()!.client)
-    this.#timer = this.#resting.length > 0 ? setTimeout(() => this.#wake(), turn) : undefined
+    while (this.#cooling.length > 0 && this.#cooling[0]!.until <= now) this.#reuse(this.#cooling.shift()!.client)
+    this.#timer = this.#cooling.length > 0 ? setTimeout(() => this.#releaseCooled(), tickMs) : undefined
   }
 
-  #rested(client: Client): void {
-    const next = this.#waiting.shift()
+  #reuse(client: Client): void {
+    const next = this.#queue.shift()
     if (next) this.#use(client, next.call, next.handler)
-    else this.#free.push(client)
-    if (this.#waiting.length === 0) this.#onServed?.()
+    else this.#idle.push(client)
+    if (this.#queue.length === 0) this.#onQueueEmpty?.()
   }
 }

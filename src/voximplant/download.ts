@@ -1,189 +1,218 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Problem } from '../problems/problem.ts'
-import { type Connection, Cut, callerGone, parse, problemOfCut, type RawAnswer, read, refusalIn } from './client.ts'
+import type { Call, Content, ResponseHead } from './call.ts'
 import { textOf } from './encoding.ts'
+import { callerGone, TransportError, toProblem } from './errors.ts'
+import { withParams } from './form.ts'
+import { parse, type RawResponse, read, upstreamErrorIn } from './response.ts'
+import { type BodySink, dispatch, type Exchange } from './transport.ts'
 
-/** A file that is on its way. */
-export interface Download {
-  /** What the upstream says of it: `content-type`, `content-length`, `content-disposition` and `content-encoding`, as far as it does. */
-  headers: Record<string, string>
-  stream: Readable
+/** A file as it comes from the upstream. */
+export class Download {
+  /** What the upstream says of it: `content-type`, `content-length`, `content-disposition` and `content-encoding`, where it does. */
+  readonly headers: Record<string, string>
+  readonly stream: Readable
+  readonly #listeners: ((failure: unknown) => void)[] = []
+  #ended = false
+  #failure: unknown
+
+  constructor(headers: Record<string, string>, stream: Readable) {
+    this.headers = headers
+    this.stream = stream
+  }
+
+  /** Calls back once the file has come to its end, or has failed: `failure` is then defined. */
+  onEnd(listener: (failure: unknown) => void): void {
+    if (this.#ended) listener(this.#failure)
+    else this.#listeners.push(listener)
+  }
+
+  /** To be called when the file has come to its end, or has failed. */
+  end(failure?: unknown): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#failure = failure
+    for (const listener of this.#listeners) listener(failure)
+  }
 }
 
-/** One call of a method that answers a file. */
-export interface DownloadCall {
-  method: string
-  /** `application/x-www-form-urlencoded`, `cmd` included. */
-  form: string
-  /** The caller's `Accept-Encoding`. */
-  acceptEncoding: string | undefined
-  /** Whether it may still leave, asked when its first byte is about to be written; when not, Cut `permit` is thrown. */
-  permitted: () => boolean
-  /** The caller has gone. */
-  gone: AbortSignal
-}
+const passedOn = ['content-type', 'content-length', 'content-disposition', 'content-encoding']
 
-export interface DownloadOptions {
-  /** How long the upstream may keep us waiting in all, and the caller at one time, in milliseconds. */
-  timeout: number
-}
-
-const passed = ['content-type', 'content-length', 'content-disposition', 'content-encoding']
-
-/** An answer of at most this many bytes may be an error; it is read before it is passed on. */
+/** A response of at most this many bytes may be an error; it is read before it is passed on. */
 const maxErrorBytes = 65_536
 
 const brace = '{'.charCodeAt(0)
 
-/** Fetches a file, which is passed on chunk by chunk. Throws Refusal when the upstream says no, Problem when there is no file to be had. */
-export function download(
-  { pool, headers, params, done }: Connection,
-  { method, form, acceptEncoding, permitted, gone }: DownloadCall,
-  { timeout }: DownloadOptions
-): Promise<Download> {
-  const { promise, resolve, reject } = Promise.withResolvers<Download>()
-  let controller: Dispatcher.DispatchController | undefined
-  let answer: Omit<RawAnswer, 'text'> = { status: 0, headers: {} }
-  /** What has come before it is known whether this is a file. */
-  let held: Buffer[] | undefined = []
-  let bytes = 0
-  let over = false
+/** A call of a method that returns a file, which is passed on chunk by chunk. */
+export class DownloadContent implements Content<Download> {
+  readonly repeatable = true
+  readonly #form: string
+  readonly #acceptEncoding: string | undefined
+  readonly #timeoutMs: number
 
-  // The upstream's time runs while it is waited for, not while the caller takes what there is.
-  let left = timeout
-  let since = performance.now()
-  const late = () =>
-    fail(
-      controller?.paused
-        ? new Problem('request-timeout', 'The caller did not take the file in time.')
-        : problemOfCut(new Cut('deadline', true), method, true)
+  /**
+   * @param form `application/x-www-form-urlencoded`, `cmd` included
+   * @param acceptEncoding the caller's `Accept-Encoding`
+   * @param timeoutMs how long the upstream may keep us waiting in all, and the caller at one time
+   */
+  constructor(form: string, acceptEncoding: string | undefined, timeoutMs: number) {
+    this.#form = form
+    this.#acceptEncoding = acceptEncoding
+    this.#timeoutMs = timeoutMs
+  }
+
+  async send(call: Call): Promise<Download> {
+    const { headers, method } = call
+    headers['content-type'] = 'application/x-www-form-urlencoded'
+    headers.accept = '*/*'
+    if (this.#acceptEncoding !== undefined) headers['accept-encoding'] = this.#acceptEncoding
+    // Not the timeout of a probe: a file may take longer than that to arrive.
+    const timeoutMs = call.attempt === 1 ? this.#timeoutMs : Math.max(1, call.deadline - performance.now())
+    const received = await new Promise<Download | RawResponse>((resolve, reject) =>
+      dispatch({
+        call,
+        body: withParams(this.#form, call),
+        sink: new StreamSink(method, this.#timeoutMs, timeoutMs, resolve, reject),
+        timeoutMs,
+        cancellable: true,
+        ownTimeout: true
+      })
     )
-  let timer = setTimeout(late, left)
-  const stream = new Readable({
-    read() {
-      if (!controller?.paused) return
-      clearTimeout(timer)
-      since = performance.now()
-      timer = setTimeout(late, left)
-      controller.resume()
-    },
-    destroy(error, destroyed) {
-      // Whoever destroys it wants no more: the caller has gone, or nobody asks for the bytes.
-      if (!over) {
-        stop()
-        done(error ?? callerGone(), undefined)
-        controller?.abort(error ?? new Error('not wanted'))
-      }
-      destroyed(error)
+    if (received instanceof Download) return received
+    call.response = received
+    read(received, method, [], true)
+    throw new Problem('upstream-answer-invalid', `The upstream answered ${method} with HTTP ${received.status}.`)
+  }
+}
+
+/** Passes a response on as a stream, unless it is an error. The upstream's time runs while it is waited for, not while the caller takes what there is. */
+class StreamSink implements BodySink {
+  readonly #method: string
+  readonly #callerTimeoutMs: number
+  readonly #resolve: (received: Download | RawResponse) => void
+  readonly #reject: (error: Error) => void
+  #exchange!: Exchange
+  #controller!: Dispatcher.DispatchController
+  #download: Download | undefined
+  /** What has come before it is known whether it is a file. */
+  #held: Buffer[] = []
+  #bytes = 0
+  /** What is left of the upstream's time, and since when it runs. */
+  #leftMs: number
+  #since = performance.now()
+
+  constructor(
+    method: string,
+    callerTimeoutMs: number,
+    timeoutMs: number,
+    resolve: (received: Download | RawResponse) => void,
+    reject: (error: Error) => void
+  ) {
+    this.#method = method
+    this.#callerTimeoutMs = callerTimeoutMs
+    this.#leftMs = timeoutMs
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  start(exchange: Exchange, controller: Dispatcher.DispatchController): void {
+    this.#exchange = exchange
+    this.#controller = controller
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#download) {
+      this.#push(this.#download, chunk)
+      return
     }
-  })
-  const give = (chunk: Buffer) => {
-    if (stream.push(chunk) || over || controller?.paused) return
-    clearTimeout(timer)
-    left = Math.max(1, left - (performance.now() - since))
-    timer = setTimeout(late, timeout)
-    controller?.pause()
+    this.#bytes += chunk.length
+    // An error that is longer than errors are is told by its status.
+    if (this.#bytes <= maxErrorBytes || this.#exchange.status === 200) this.#held.push(chunk)
+    if (this.#looksLikeFile()) this.#begin()
   }
 
-  const stop = () => {
-    over = true
-    clearTimeout(timer)
-    gone.removeEventListener('abort', leave)
+  end(): void {
+    if (!this.#download) {
+      const { status, headers } = this.#exchange
+      const text = textOf(Buffer.concat(this.#held), headers['content-encoding'], 16 * maxErrorBytes)
+      if (status !== 200 || upstreamErrorIn(parse(text), undefined)) {
+        this.#exchange.complete()
+        this.#resolve({ status, headers, text })
+        return
+      }
+    }
+    const download = this.#download ?? this.#begin()
+    this.#exchange.complete()
+    download.end()
+    download.stream.push(null)
   }
-  const fail = (error: Error, status?: number) => {
-    if (over) return
-    stop()
-    done(error, status)
-    controller?.abort(error)
-    // Before the start it is an answer; after it, the caller sees a file that breaks off.
-    if (held) reject(error)
-    else stream.destroy(error)
-  }
-  const leave = () => fail(callerGone())
-  gone.addEventListener('abort', leave)
 
-  const start = () => {
-    const chunks = held ?? []
-    held = undefined
-    const kept = passed.flatMap(name => {
-      const value = answer.headers[name]
-      return typeof value === 'string' ? [[name, value] as const] : []
+  fail(error: Error): void {
+    const download = this.#download
+    if (!download) {
+      this.#reject(error)
+      return
+    }
+    download.end(error)
+    // The caller sees a file that breaks off.
+    download.stream.destroy(error instanceof TransportError ? toProblem(error, this.#method, true) : error)
+  }
+
+  lateError(): Error | undefined {
+    return this.#download && this.#controller.paused
+      ? new Problem('request-timeout', 'The caller did not take the file in time.')
+      : undefined
+  }
+
+  #looksLikeFile(): boolean {
+    const { status, headers } = this.#exchange
+    if (status !== 200 || String(headers['content-type'] ?? '').includes('json')) return this.#bytes > maxErrorBytes && status === 200
+    const first = this.#held[0]?.find(byte => byte > 0x20)
+    return first !== brace || this.#bytes > maxErrorBytes
+  }
+
+  #begin(): Download {
+    const stream = new Readable({
+      read: () => this.#resume(),
+      destroy: (error, destroyed) => {
+        // The caller has disconnected, or does not want the bytes.
+        download.end(error ?? callerGone())
+        this.#exchange.discard(error ?? new Error('not wanted'))
+        destroyed(error)
+      }
     })
-    resolve({ headers: Object.fromEntries(kept), stream })
-    for (const chunk of chunks) give(chunk)
-  }
-  /** What a short answer that looks like one of the API says; nothing when it is a file after all. */
-  const refusal = (): Error | undefined => {
-    const text = textOf(Buffer.concat(held ?? []), answer.headers['content-encoding'], 16 * maxErrorBytes)
-    if (answer.status === 200) return refusalIn(parse(text), answer.headers['retry-after'] as string | undefined)
-    try {
-      read({ ...answer, text }, method, [], true)
-    } catch (error) {
-      return error as Error
-    }
-    return new Problem('upstream-answer-invalid', `The upstream answered ${method} with HTTP ${answer.status}.`)
-  }
-  const looksLikeFile = (): boolean => {
-    if (answer.status !== 200 || String(answer.headers['content-type'] ?? '').includes('json'))
-      return bytes > maxErrorBytes && answer.status === 200
-    const first = held?.[0]?.find(byte => byte > 0x20)
-    return first !== brace || bytes > maxErrorBytes
+    // It may fail before anybody reads it.
+    stream.on('error', () => {})
+    const download = new Download(headersOf(this.#exchange), stream)
+    this.#download = download
+    this.#resolve(download)
+    for (const chunk of this.#held.splice(0)) this.#push(download, chunk)
+    return download
   }
 
-  const body = params.reduce((body, [name, value]) => `${body}&${name}=${encodeURIComponent(value)}`, form)
-  if (gone.aborted) leave()
-  else
-    pool.dispatch(
-      {
-        path: '/platform_api',
-        method: 'POST',
-        headers: {
-          ...headers,
-          'content-type': 'application/x-www-form-urlencoded',
-          accept: '*/*',
-          ...(acceptEncoding === undefined ? {} : { 'accept-encoding': acceptEncoding })
-        },
-        body,
-        // A slow caller is no silent upstream: the timer above tells them apart.
-        headersTimeout: 0,
-        bodyTimeout: 0
-      },
-      {
-        onRequestStart(started) {
-          if (!over && !permitted()) {
-            const error = new Cut('permit', false)
-            fail(error)
-            return started.abort(error)
-          }
-          controller = started
-          if (over) started.abort(new Error('cut'))
-        },
-        onResponseStart(_, status, headers) {
-          answer = { status, headers }
-        },
-        onResponseData(_, chunk) {
-          if (!held) return give(chunk)
-          bytes += chunk.length
-          // An error that is longer than errors are is told by its status.
-          if (bytes <= maxErrorBytes || answer.status === 200) held.push(chunk)
-          if (looksLikeFile()) start()
-        },
-        onResponseEnd() {
-          if (over) return
-          const no = held && refusal()
-          if (no) return fail(no, answer.status)
-          if (held) start()
-          stop()
-          done(undefined, answer.status)
-          stream.push(null)
-        },
-        onResponseError(_, error) {
-          fail(problemOfCut(new Cut('connection', controller !== undefined, error), method, true))
-        }
-      }
-    )
-  return promise
+  #push({ stream }: Download, chunk: Buffer): void {
+    if (stream.push(chunk) || this.#exchange.over || this.#controller.paused) return
+    this.#leftMs = Math.max(1, this.#leftMs - (performance.now() - this.#since))
+    this.#exchange.setTimeout(this.#callerTimeoutMs)
+    this.#controller.pause()
+  }
+
+  #resume(): void {
+    if (!this.#controller.paused) return
+    this.#since = performance.now()
+    this.#exchange.setTimeout(this.#leftMs)
+    this.#controller.resume()
+  }
+}
+
+const headersOf = ({ headers }: ResponseHead): Record<string, string> => {
+  const passed: Record<string, string> = {}
+  for (const name of passedOn) {
+    const value = headers[name]
+    if (typeof value === 'string') passed[name] = value
+  }
+  return passed
 }
 
 /**

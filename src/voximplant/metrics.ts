@@ -1,17 +1,16 @@
-import { count, type Tally } from '../telemetry/counters.ts'
+import { type Counter, increment } from '../telemetry/counters.ts'
 import { type Metrics, type Sample, sample, samplesOf } from '../telemetry/metrics.ts'
-import type { Gate } from './bulkhead.ts'
-import type { ClientCounts } from './client.ts'
-
-/** Undeclared and unreadable fields in responses of the upstream, by name. */
-interface Drift {
-  readonly unknown: ReadonlyMap<string, number>
-  readonly unreadable: ReadonlyMap<string, number>
-}
+import type { Bulkhead } from './bulkhead.ts'
+import type { Client } from './client.ts'
+import type { DriftCounts } from './drift-counts.ts'
 
 /** Metrics of the calls to the upstream. @param labelOf the label of a tenant */
-export function registerUpstream(metrics: Metrics, upstream: ClientCounts, labelOf: (tenantId: string) => string): void {
-  const { methods, retries, notRetried, breakers, open } = upstream
+export function registerUpstream(
+  metrics: Metrics,
+  { counters, open }: Pick<Client, 'counters' | 'open'>,
+  labelOf: (tenantId: string) => string
+): void {
+  const { methods, retries, notRetried, breakers } = counters
   metrics.counter('voxgate_upstream_calls_total', {
     help: 'Attempts of upstream calls by method and outcome.',
     labels: ['method', 'outcome'],
@@ -27,7 +26,7 @@ export function registerUpstream(metrics: Metrics, upstream: ClientCounts, label
   })
   metrics.counter('voxgate_upstream_unsolicited_responses_total', {
     help: 'Connections closed because the upstream sent an unsolicited response.',
-    read: () => sample(upstream.unsolicited)
+    read: () => sample(counters.unsolicited)
   })
   metrics.counter('voxgate_upstream_retries_total', {
     help: 'Retries by reason.',
@@ -51,9 +50,9 @@ export function registerUpstream(metrics: Metrics, upstream: ClientCounts, label
     help: 'Tenants whose circuit breaker is open: 1, or the number of those that share `other`.',
     labels: ['tenant'],
     read: () => {
-      const tally: Tally = {}
-      for (const tenantId of open().tenants) count(tally, labelOf(tenantId))
-      return samplesOf('tenant', tally)
+      const byLabel: Counter = {}
+      for (const tenantId of open().tenants) increment(byLabel, labelOf(tenantId))
+      return samplesOf('tenant', byLabel)
     }
   })
   metrics.counter('voxgate_breaker_openings_total', {
@@ -64,7 +63,7 @@ export function registerUpstream(metrics: Metrics, upstream: ClientCounts, label
   metrics.counter('voxgate_breaker_rejections_total', {
     help: 'Calls rejected by an open circuit breaker.',
     labels: ['scope'],
-    read: () => samplesOf('scope', breakers.refused)
+    read: () => samplesOf('scope', breakers.rejected)
   })
   metrics.counter('voxgate_breaker_probes_total', {
     help: 'Half-open probes.',
@@ -73,27 +72,27 @@ export function registerUpstream(metrics: Metrics, upstream: ClientCounts, label
 }
 
 /** Metrics of fields that the upstream sends and the declarations do not have. */
-export function registerDrift(metrics: Metrics, { unknown, unreadable }: Drift): void {
+export function registerDrift(metrics: Metrics, { unknownFields, unreadableFields }: DriftCounts): void {
   const read = (fields: ReadonlyMap<string, number>) => () => samplesOf('field', Object.fromEntries(fields))
   metrics.counter('voxgate_upstream_unknown_fields_total', {
     help: 'Undeclared fields in responses of the upstream.',
     labels: ['field'],
-    read: read(unknown)
+    read: read(unknownFields)
   })
   metrics.counter('voxgate_upstream_unreadable_fields_total', {
     help: 'Fields in responses of the upstream whose values are not as declared.',
     labels: ['field'],
-    read: read(unreadable)
+    read: read(unreadableFields)
   })
 }
 
 /** Metrics of the bulkhead. */
-export function registerBulkhead(metrics: Metrics, gate: Gate): void {
-  metrics.gauge('voxgate_bulkhead_in_flight', { help: 'Upstream calls that have a slot.', read: () => sample(gate.active) })
-  metrics.gauge('voxgate_bulkhead_queued', { help: 'Upstream calls that wait for a slot.', read: () => sample(gate.waiting) })
+export function registerBulkhead(metrics: Metrics, bulkhead: Bulkhead): void {
+  metrics.gauge('voxgate_bulkhead_in_flight', { help: 'Upstream calls that have a slot.', read: () => sample(bulkhead.active) })
+  metrics.gauge('voxgate_bulkhead_queued', { help: 'Upstream calls that wait for a slot.', read: () => sample(bulkhead.queued) })
   metrics.counter('voxgate_bulkhead_rejected_total', {
     help: 'Upstream calls without a slot: those of the partition, or of the process, were taken.',
     labels: ['scope'],
-    read: () => samplesOf('scope', gate.refused)
+    read: () => samplesOf('scope', { ...bulkhead.rejected })
   })
 }

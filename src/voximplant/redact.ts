@@ -1,6 +1,3 @@
-import type { Operation } from '../api/operation.ts'
-import type { Credential } from './account.ts'
-
 /** How much of the upstream's own words is passed on to callers, in characters. */
 const maxMessage = 1_000
 
@@ -10,21 +7,10 @@ const token = /\beyJ[\w-]{5,2048}\.[\w-]{1,2048}(?:\.[\w-]{0,2048})?/y
 type Range = readonly [start: number, end: number]
 
 /**
- * A message of the upstream without what may have got into it and must not be passed on: the tenant's token and API key, and those fields of
- * the call itself that are only ever written (`writeOnly`). What is not passed on, because it is too long, is not searched either.
- * @param form what was sent, `application/x-www-form-urlencoded`
+ * A message of the upstream without what may have got into it and must not be passed on: tokens, and the secrets given. What is not passed on,
+ * because it is too long, is not searched either.
  */
-export function redact(
-  message: string,
-  { endpoint, form: { fields } }: Operation,
-  credential: Credential,
-  form: string | URLSearchParams
-): string {
-  const sent = new URLSearchParams(form)
-  const secrets = fields
-    .filter(({ name }) => endpoint.input.properties[name]?.writeOnly)
-    .flatMap(({ params }) => params.flatMap(({ wire }) => sent.getAll(wire)))
-  if (credential.kind === 'api-key') secrets.push(credential.apiKey)
+export function redact(message: string, secrets: readonly string[]): string {
   const found: Range[] = []
   const begin = message.slice(0, maxMessage + 2)
   for (let at = begin.indexOf('eyJ'); at >= 0; at = begin.indexOf('eyJ', Math.max(at + 1, token.lastIndex))) {

@@ -1,40 +1,40 @@
+import type { RetryReason } from './classify.ts'
 import type { MethodTraits } from './methods.ts'
 
 export interface RetryOptions {
-  /** How often a read is tried again. */
-  retries: number
-  /** Milliseconds: the first pause is at most `base`, no pause is longer than `most`. */
-  base: number
-  most: number
-  /** Of the calls so large a share may be repeated, and so many at once beyond that. */
-  share: number
-  burst: number
+  /** Maximum retries of a read. */
+  maxRetries: number
+  /** Milliseconds: the first pause is at most `baseDelayMs`, no pause is longer than `maxDelayMs`. */
+  baseDelayMs: number
+  maxDelayMs: number
+  /** The share of calls that may be retried, and how many retries beyond it at any one time. */
+  budgetRatio: number
+  budgetBurst: number
 }
 
-/**
- * Why an attempt failed. `unsent`: nothing of it has left; `transport`: its answer was lost; `answer`: the upstream said that it cannot now.
- */
-export type Fault = 'unsent' | 'transport' | 'answer'
-
-const covered: Record<MethodTraits['retry'], readonly Fault[]> = {
-  any: ['unsent', 'transport', 'answer'],
+/** The reasons for which each kind of method may be sent again. */
+const retryableReasons: Record<MethodTraits['retry'], readonly RetryReason[]> = {
+  any: ['unsent', 'transport', 'response'],
   transport: ['unsent', 'transport'],
   unsent: ['unsent']
 }
 
-/** Whether a method of this class may be sent again after so many attempts. */
-export const mayRepeat = (kind: MethodTraits['retry'], fault: Fault, attempts: number, retries: number): boolean =>
-  covered[kind].includes(fault) && attempts <= (kind === 'any' ? retries : Math.min(1, retries))
+/**
+ * Whether a method may be sent again.
+ * @param attempts how many have been made
+ */
+export const shouldRetry = (kind: MethodTraits['retry'], reason: RetryReason, attempts: number, maxRetries: number): boolean =>
+  retryableReasons[kind].includes(reason) && attempts <= (kind === 'any' ? maxRetries : Math.min(1, maxRetries))
 
-/** The pause before the next attempt, in milliseconds: full jitter, so that those who failed together do not come back together. */
-export const pauseOf = (attempts: number, { base, most }: RetryOptions): number =>
-  Math.random() * Math.min(most, base * 2 ** (attempts - 1))
+/** The pause before the next attempt, in milliseconds: full jitter, so that calls which failed together are not repeated together. */
+export const backoffMs = (attempts: number, { baseDelayMs, maxDelayMs }: Pick<RetryOptions, 'baseDelayMs' | 'maxDelayMs'>): number =>
+  Math.random() * Math.min(maxDelayMs, baseDelayMs * 2 ** (attempts - 1))
 
 /**
- * Seconds to wait by a `Retry-After`, in either of its forms; undefined without one. A date is reckoned from the answer's own `Date`, so that clocks
- * need not agree.
+ * The seconds to wait by a `Retry-After`, in either of its forms; undefined without one. A date is compared with the response's own `Date`, so
+ * that clocks need not agree.
  */
-export function secondsOf(retryAfter: string | string[] | undefined, date: string | string[] | undefined): number | undefined {
+export function parseRetryAfter(retryAfter: string | string[] | undefined, date: string | string[] | undefined): number | undefined {
   if (typeof retryAfter !== 'string') return undefined
   const text = retryAfter.trim()
   if (/^\d{1,9}$/.test(text)) return Number(text)
@@ -44,24 +44,27 @@ export function secondsOf(retryAfter: string | string[] | undefined, date: strin
   return Math.max(0, Math.ceil((until - (Number.isNaN(theirs) ? Date.now() : theirs)) / 1000))
 }
 
-/** What retries may be spent, so that they never make an outage worse. */
-export interface Budget {
-  /** Every call pays a part of a retry in. */
-  earn(): void
-  /** Takes a retry, if there is one left. */
-  spend(): boolean
-}
+/** Retries that may still be made, so that they never make an outage worse. */
+export class RetryBudget {
+  readonly #ratio: number
+  readonly #burst: number
+  #balance: number
 
-export function createBudget({ share, burst }: Pick<RetryOptions, 'share' | 'burst'>): Budget {
-  let left = burst
-  return {
-    earn() {
-      left = Math.min(burst, left + share)
-    },
-    spend() {
-      if (left < 1) return false
-      left--
-      return true
-    }
+  constructor({ budgetRatio, budgetBurst }: Pick<RetryOptions, 'budgetRatio' | 'budgetBurst'>) {
+    this.#ratio = budgetRatio
+    this.#burst = budgetBurst
+    this.#balance = budgetBurst
+  }
+
+  /** Adds the budget's share of a retry; called once per call. */
+  deposit(): void {
+    this.#balance = Math.min(this.#burst, this.#balance + this.#ratio)
+  }
+
+  /** Takes a retry, if there is one left. */
+  tryWithdraw(): boolean {
+    if (this.#balance < 1) return false
+    this.#balance--
+    return true
   }
 }

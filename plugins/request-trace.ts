@@ -1,12 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { Journey } from '../src/telemetry/journey.ts'
+import type {} from '../src/api/request.ts'
+import { RequestTrace } from '../src/telemetry/request-trace.ts'
 import { endRequest, findTracer, startRequest } from '../src/telemetry/spans.ts'
 
-/** Told once of every request, when its answer is out, or would be if its caller were still there. */
+/** Called once per request, when its response was sent, or would have been if its caller had not disconnected. */
 export type OnEnd = (request: FastifyRequest, reply: FastifyReply) => void
 
-/** `request.journey`: the trace that a request belongs to, and what becomes of it; `Server-Timing` tells the caller the times. */
+/** `request.trace`: the trace that a request belongs to, and what becomes of it; `Server-Timing` tells the caller the durations. */
 export default fp(
   async (app: FastifyInstance) => {
     const tracer = findTracer()
@@ -14,37 +15,37 @@ export default fp(
     app.decorate('onEnd', (listener: OnEnd) => {
       listeners.push(listener)
     })
-    if (tracer) app.onEnd((request, reply) => endRequest(request.journey, reply.statusCode, request.tenant?.tenantId))
+    if (tracer) app.onEnd((request, reply) => endRequest(request.trace, reply.statusCode, request.tenant?.tenantId))
     const requests = { inFlight: 0 }
     app.decorate('requests', requests)
     const end: OnEnd = (request, reply) => {
-      if (request.journey.ended) return
-      request.journey.ended = true
+      if (request.trace.ended) return
+      request.trace.ended = true
       requests.inFlight--
       for (const listener of listeners) listener(request, reply)
     }
 
-    app.decorateRequest('journey')
+    app.decorateRequest('trace')
     app.addHook('onRequest', (request, reply, next) => {
       const { traceparent, tracestate } = request.headers
-      const journey = new Journey(traceparent, tracestate)
-      request.journey = journey
-      // Here, as a later hook may refuse the request before others have met it.
+      const trace = new RequestTrace(traceparent, tracestate)
+      request.trace = trace
+      // Here, as a later hook may reject the request before others see it.
       requests.inFlight++
       reply.raw.on('close', () => {
         if (reply.raw.writableFinished) return
-        journey.leave()
-        // Fastify tells nobody of an answer that was not read to its end.
+        trace.disconnect.abort()
+        // Fastify has no hook for a response that was not read to its end.
         if (reply.raw.headersSent) end(request, reply)
       })
-      if (tracer) startRequest(tracer, journey, request.method, request.routeOptions.url, next)
+      if (tracer) startRequest(tracer, trace, request.method, request.routeOptions.url, next)
       else next()
     })
     app.addHook('onSend', (request, reply, payload, next) => {
-      const { journey } = request
+      const { upstream, disconnect } = request.trace
       const total = `total;dur=${reply.elapsedTime.toFixed(1)}`
-      reply.header('server-timing', journey.attempts === 0 ? total : `${total}, upstream;dur=${journey.upstream.toFixed(1)}`)
-      if (journey.gone) end(request, reply)
+      reply.header('server-timing', upstream.attempts === 0 ? total : `${total}, upstream;dur=${upstream.ms.toFixed(1)}`)
+      if (disconnect.aborted) end(request, reply)
       next(null, payload)
     })
     app.addHook('onResponse', (request, reply, next) => {
@@ -52,16 +53,13 @@ export default fp(
       next()
     })
   },
-  { name: 'journey' }
+  { name: 'request-trace' }
 )
 
 declare module 'fastify' {
   interface FastifyInstance {
     onEnd(listener: OnEnd): void
-    /** Requests whose response is not out yet. */
+    /** Requests whose response is not sent yet. */
     requests: { readonly inFlight: number }
-  }
-  interface FastifyRequest {
-    journey: Journey
   }
 }

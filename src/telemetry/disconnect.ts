@@ -1,0 +1,20 @@
+/** Whether a caller has disconnected before its response was sent. Its AbortSignal is made when it is first asked for. */
+export class Disconnect {
+  #aborted = false
+  #controller: AbortController | undefined
+
+  get aborted(): boolean {
+    return this.#aborted
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#aborted) this.#controller.abort()
+    return this.#controller.signal
+  }
+
+  abort(): void {
+    this.#aborted = true
+    this.#controller?.abort()
+  }
+}
