@@ -85,5 +85,11 @@ export function selectOne<Row extends object>(rows: readonly Row[], params: Para
   return row ?? reject(selector.unknownId, selector.as ?? selector.id)
 }
 
+/** A row of the demonstration data, which is there when a new account is filled. */
+export function demoRow<Row>(row: Row | undefined, name: string): Row {
+  if (row === undefined) throw new Error(`the demonstration data has no ${name}`)
+  return row
+}
+
 /** Now, as rows keep it: whole seconds. */
 export const now = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z')

@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Operation } from '../api/operation.ts'
 import { accountOfApiKey, accountOfToken, type SandboxAccount } from './auth.ts'
 import { codecsOf, reject, SandboxError, type SandboxFile } from './codec.ts'
@@ -92,14 +92,14 @@ export async function buildSandbox({ operations, accounts, demo = false, stateFi
 
   // The PHP client sends a request with a file as PUT.
   for (const url of ['/platform_api', '/platform_api/:method'])
-    app.route({ method: ['GET', 'POST', 'PUT'], url, handler: handler as never })
+    app.route<{ Params: { method?: string } }>({ method: ['GET', 'POST', 'PUT'], url, handler })
 
-  app.setErrorHandler((error, _request, reply) => {
+  app.setErrorHandler<FastifyError>((error, _request, reply) => {
     if (error instanceof SandboxError)
       return reply
         .code(200)
         .send({ error: { code: error.code, msg: error.message, ...(error.fieldName ? { field_name: error.fieldName } : {}) } })
-    return reply.code((error as { statusCode?: number }).statusCode ?? 500).send({ error: { code: 2, msg: (error as Error).message } })
+    return reply.code(error.statusCode ?? 500).send({ error: { code: 2, msg: error.message } })
   })
   return app
 }

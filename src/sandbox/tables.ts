@@ -7,7 +7,7 @@ import { seeded } from '../../schemas/seeded.ts'
 import type { Skill } from '../../schemas/skill.ts'
 import type { User } from '../../schemas/user.ts'
 import { type Params, reject } from './codec.ts'
-import { matches, select } from './query.ts'
+import { demoRow, matches, select } from './query.ts'
 import { type AccountState, table } from './state.ts'
 
 /** The tables that several sections share, how calls select in them, and what goes when a row goes. */
@@ -95,6 +95,13 @@ export const selectApplicationIds = (account: AccountState, params: Params): num
 /** The one application a call is about. Rejects a call that names none. */
 export const requireApplication = (account: AccountState, params: Params): Application =>
   selectApplications(account, params)?.[0] ?? reject('REQUIRED_IS_EMPTY', 'applicationId')
+
+/** The id of an application that a demonstration account starts with. */
+export const demoApplicationId = (account: AccountState, name: 'support' | 'sales' | 'notifications'): number =>
+  demoRow(
+    applications.rows(account).find(row => row.applicationName?.startsWith(`${name}.`)),
+    name
+  ).applicationId
 
 /** Users by id or name; by name within the application that the call names. */
 export function selectUsers(account: AccountState, params: Params): UserRow[] {

@@ -75,7 +75,12 @@ const childShare = 28
 /** Generates the history of an account. */
 export function generateHistory(accountId: number, { applications }: Fixtures): History {
   const roll = diceOf(accountId)
-  const one = <T>(of: readonly T[]): T => of[roll(of.length)]!
+  const itemAt = <T>(list: readonly T[], index: number): T => {
+    const item = list[index % list.length]
+    if (item === undefined) throw new RangeError('an empty list')
+    return item
+  }
+  const one = <T>(list: readonly T[]): T => itemAt(list, roll(list.length))
   const sessions: SessionRow[] = []
   // What costs money gets its transaction's id once all transactions are sorted.
   const charges: { at: number; row: Omit<TransactionRow, 'transactionId'>; thing?: { transactionId?: number } }[] = []
@@ -109,7 +114,7 @@ export function generateHistory(accountId: number, { applications }: Fixtures): 
     const which = Math.min(one([0, 0, 0, 1, 1, 2]), applications.length - 1)
     const byChild = i % childShare === childShare - 1
     const ownerId = byChild ? childOf(accountId) : accountId
-    const { applicationId, applicationName, ruleNames, users } = byChild ? ofChild : applications[which]!
+    const { applicationId, applicationName, ruleNames, users } = byChild ? ofChild : itemAt(applications, which)
     const ruleName = ruleNames.length > 0 ? one(ruleNames) : undefined
     const incoming = ruleName === 'incoming'
     const user = users.length > 0 && roll(4) > 0 ? one(users) : undefined
@@ -117,7 +122,7 @@ export function generateHistory(accountId: number, { applications }: Fixtures): 
     const answered = roll(8) > 0
     const talk = answered ? 15 + roll(600) : 0
     const ring = 3 + roll(20)
-    const localNumber = localNumbers[which % localNumbers.length]!
+    const localNumber = itemAt(localNumbers, which)
     const mediaServerAddress = one(mediaServers)
     const customData = roll(3) === 0 ? JSON.stringify({ order: 1 + roll(60) }) : undefined
     const spentFor = {
@@ -145,9 +150,9 @@ export function generateHistory(accountId: number, { applications }: Fixtures): 
       cost: money(Math.ceil(talk / 60) * (incoming ? 0.005 : 0.012))
     }
     const calls = [call]
-    if (call.cost! > 0) {
+    if ((call.cost ?? 0) > 0) {
       const [resourceType, words] = incoming ? ['PSTNIN', 'Incoming call from'] : ['PSTNOUT', 'Outgoing call to']
-      charge(ended, -call.cost!, { ...spentFor, resourceType, transactionDescription: `${words} ${remoteNumber}` }, call)
+      charge(ended, -(call.cost ?? 0), { ...spentFor, resourceType, transactionDescription: `${words} ${remoteNumber}` }, call)
     }
     // Somebody picks up: a second leg, which is free.
     if (incoming && answered && user)
@@ -179,7 +184,12 @@ export function generateHistory(accountId: number, { applications }: Fixtures): 
         cost: money(resourceQuantity * price)
       }
       otherResourceUsage.push(usage)
-      charge(ended, -usage.cost!, { ...spentFor, priceGroupName: undefined, resourceType, transactionDescription: description }, usage)
+      charge(
+        ended,
+        -(usage.cost ?? 0),
+        { ...spentFor, priceGroupName: undefined, resourceType, transactionDescription: description },
+        usage
+      )
     }
     if (answered && roll(3) === 0) {
       const recordId = ids.record++
@@ -200,7 +210,7 @@ export function generateHistory(accountId: number, { applications }: Fixtures): 
       call.recordUrl = record.recordUrl
       charge(
         ended,
-        -record.cost!,
+        -(record.cost ?? 0),
         { ...spentFor, priceGroupName: undefined, resourceType: 'AUDIORECORD', transactionDescription: 'Recording of a call' },
         record
       )

@@ -266,11 +266,13 @@ export function measure(
       }
     })
   const facts = new Map<boolean, Facts[]>()
-  return new Map(
-    reportTypes.map(name => {
-      const { chats, value } = measures.get(name)!
-      if (!facts.has(chats)) facts.set(chats, factsOf(chats))
-      return [name, facts.get(chats)!.map(value)]
-    })
-  )
+  const values = new Map<string, number[]>()
+  for (const name of reportTypes) {
+    const measure = measures.get(name)
+    if (!measure) continue
+    const inputs = facts.get(measure.chats) ?? factsOf(measure.chats)
+    facts.set(measure.chats, inputs)
+    values.set(name, inputs.map(measure.value))
+  }
+  return values
 }

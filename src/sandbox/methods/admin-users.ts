@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Params, reject } from '../codec.ts'
 import type { Methods } from '../method.ts'
-import { containing, now, select } from '../query.ts'
+import { containing, demoRow, now, select } from '../query.ts'
 import { resource } from '../resource.ts'
 import type { AccountState } from '../state.ts'
 import { type AdminRoleRow, adminRoles, adminUsers, bindIds } from '../tables.ts'
@@ -113,7 +113,7 @@ export function seed(account: AccountState): void {
       adminUserName,
       adminUserDisplayName,
       adminUserActive,
-      adminRoleIds: [adminRoleId!],
+      adminRoleIds: [demoRow(adminRoleId, 'admin role')],
       modified: '2026-01-15T09:30:00Z'
     })
 }

@@ -61,7 +61,7 @@ function rowsOf(params: Params): string[][] {
   try {
     return readCsv(text, format)
   } catch (error) {
-    return noCsv((error as Error).message)
+    return noCsv(error instanceof Error ? error.message : String(error))
   }
 }
 

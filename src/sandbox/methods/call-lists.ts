@@ -3,9 +3,9 @@ import { isIPv4 } from 'node:net'
 import type { CallList } from '../../../schemas/call-list.ts'
 import { type Params, reject } from '../codec.ts'
 import type { Methods } from '../method.ts'
-import { between, containing, defined, matches, now, pageOf, selectOne } from '../query.ts'
+import { between, containing, defined, demoRow, matches, now, pageOf, selectOne } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, onDelete, rules, selectApplicationIds, selectRules } from '../tables.ts'
+import { demoApplicationId, onDelete, rules, selectApplicationIds, selectRules } from '../tables.ts'
 import { invalid, type NewTask, readTasks, type TaskRow } from './call-list-tasks.ts'
 
 /** Whether the upstream dials a call list, or a scenario requests it task by task. */
@@ -177,9 +177,9 @@ export const methods: Methods = {
     const list = requireListOfCallService(account, params)
     const changes = params.json('tasks') ?? reject('REQUIRED_IS_EMPTY', 'tasks')
     const isChange = (change: unknown): change is { taskId?: number; taskUuid?: string; taskPriority: number } => {
-      if (typeof change !== 'object' || change === null) return false
-      const { taskId, taskUuid, taskPriority } = change as Record<string, unknown>
-      return Number.isInteger(taskPriority) && (Number.isInteger(taskId) || typeof taskUuid === 'string')
+      if (typeof change !== 'object' || change === null || !('taskPriority' in change) || !Number.isInteger(change.taskPriority))
+        return false
+      return ('taskId' in change && Number.isInteger(change.taskId)) || ('taskUuid' in change && typeof change.taskUuid === 'string')
     }
     if (!Array.isArray(changes) || changes.length === 0 || !changes.every(isChange)) return invalid('tasks')
     const within = tasksIn(account, list)
@@ -234,9 +234,7 @@ export const methods: Methods = {
 }
 
 export function seed(account: AccountState): void {
-  const names = applications.rows(account).map(row => row.applicationId)
-  const outgoing = (application: number | undefined) =>
-    rules.rows(account).find(row => row.applicationId === application && row.ruleName === 'outgoing')!
+  const outgoing = (applicationId: number) => demoRow(rules.where(account, { applicationId, ruleName: 'outgoing' })[0], 'outgoing rule')
   const usual = { priority: 0, maxSimultaneous: 10, numAttempts: 3, intervalSeconds: 600, taskPriorityStrategy: 'first_attempts' }
   const people = [
     ['order-4711', '14155550111', 'Ada', state.new],
@@ -247,7 +245,7 @@ export function seed(account: AccountState): void {
   const seeded = [
     {
       name: 'Spring campaign',
-      of: names[0],
+      of: 'support',
       status: 'In progress',
       day: '2026-01-15',
       listType: 'AUTOMATIC',
@@ -255,7 +253,7 @@ export function seed(account: AccountState): void {
     },
     {
       name: 'Payment reminders',
-      of: names[2],
+      of: 'notifications',
       status: 'Completed',
       day: '2026-01-10',
       listType: 'AUTOMATIC',
@@ -263,7 +261,7 @@ export function seed(account: AccountState): void {
     },
     {
       name: 'Callbacks by hand',
-      of: names[1],
+      of: 'sales',
       status: 'Canceled',
       day: '2025-12-01',
       listType: 'MANUAL',
@@ -271,7 +269,7 @@ export function seed(account: AccountState): void {
     }
   ] as const
   for (const { name, of, status, day, listType, batch } of seeded) {
-    const { ruleId, applicationId } = outgoing(of)
+    const { ruleId, applicationId } = outgoing(demoApplicationId(account, of))
     const { listId } = lists.add(account, {
       ...usual,
       listName: name,

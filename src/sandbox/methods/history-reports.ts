@@ -4,7 +4,6 @@ import { CallSession } from '../../../schemas/call-session.ts'
 import type { HistoryReport, HistoryReportSummary, PhoneNumberReport } from '../../../schemas/history-report.ts'
 import { PhoneNumber } from '../../../schemas/phone-number.ts'
 import { seeded } from '../../../schemas/seeded.ts'
-import type { SmartQueueMetric } from '../../../schemas/smart-queue.ts'
 import { Transaction } from '../../../schemas/transaction.ts'
 import { compileEncoder } from '../../voximplant/wire/codecs.ts'
 import { Params, reject } from '../codec.ts'
@@ -51,10 +50,8 @@ const csvOf = (columns: readonly string[], rows: readonly Record<string, unknown
 
 /** Writes rows of a schema as in the upstream's JSON, for a CSV. */
 const writerOf = (noun: TObject) => {
-  const toWire = compileEncoder(noun as TSchema) as (row: object) => Record<string, unknown>
-  const columns = Object.keys(
-    toWire(Object.fromEntries(Object.keys(noun.properties).map(name => [name, sampleOf(noun.properties[name]!)])))
-  )
+  const toWire = compileEncoder(noun) as (row: object) => Record<string, unknown>
+  const columns = Object.keys(toWire(Object.fromEntries(Object.entries(noun.properties).map(([name, field]) => [name, sampleOf(field)]))))
   return { toWire, columns }
 }
 
@@ -109,7 +106,7 @@ function reportOf(params: Params, account: AccountState, name: string, csv: stri
     downloadSize: gzipSync(csv).length,
     downloadCount: 0,
     storeUntil: new Date(Date.parse(created) + retentionDays * 86_400_000).toISOString().slice(0, 10),
-    filters: params.sent as Record<string, unknown>,
+    filters: { ...params.sent },
     applicationId: selectApplications(account, params)?.[0]?.applicationId,
     readyAt: Date.now() + creationMs,
     csv
@@ -122,14 +119,15 @@ function request(
   historyType: string,
   csv: string,
   calculatedData?: HistoryReportSummary
-): Record<string, unknown> {
-  const { historyReportId } = historyReports.add(account, {
+): HistoryReportRow {
+  return historyReports.add(account, {
     historyType,
     ...reportOf(params, account, historyType, csv),
     ...(calculatedData ? { calculatedData: { ...calculatedData, timezone: 'Etc/GMT' } } : {})
   })
-  return { result: 1, historyReportId }
 }
+
+const idOf = ({ historyReportId }: HistoryReportRow) => ({ result: 1, historyReportId })
 
 function requestSessions(params: Params, account: AccountState, historyType: 'calls' | 'calls_brief') {
   const all = findSessions(params, account)
@@ -148,6 +146,15 @@ function requestSessions(params: Params, account: AccountState, historyType: 'ca
         })
   const csv = csvOf(historyType === 'calls' ? columns : briefColumns, rows, params)
   return request(params, account, historyType, csv, { sessionCount: sessions.length, totalSessionCount: all.length })
+}
+
+function requestPhoneNumbers(params: Params, account: AccountState): PhoneNumberReportRow {
+  const rows = phoneNumbers.rows(account).map(row => numberWriter.toWire(row))
+  return phoneNumberReports.add(account, {
+    type: 'phone_numbers',
+    ...reportOf(params.shared(), account, 'phone_numbers', csvOf(numberWriter.columns, rows, params)),
+    calculatedData: { phone_count: rows.length }
+  })
 }
 
 // ------------------------------------------------------------------------------------------------------------------ reading
@@ -172,13 +179,13 @@ function findReports<Row extends ReportFile & { created: string }>(rows: Row[], 
 export const methods: Methods = {
   GetCallHistoryAsync(params, account) {
     checkRequest(params)
-    return requestSessions(params, account, 'calls')
+    return idOf(requestSessions(params, account, 'calls'))
   },
 
   GetBriefCallHistory(params, account) {
     checkRequest(params)
     params.required('output')
-    return requestSessions(params.shared(), account, 'calls_brief')
+    return idOf(requestSessions(params.shared(), account, 'calls_brief'))
   },
 
   GetTransactionHistoryAsync(params, account) {
@@ -186,12 +193,14 @@ export const methods: Methods = {
     const all = findTransactions(params, account)
     const transactions = partOf(all, params)
     const rows = transactions.map(transaction => transactionWriter.toWire(transaction))
-    return request(
-      params,
-      account,
-      params.flag('isUncommitted') ? 'transactions_on_hold' : 'transactions',
-      csvOf(transactionWriter.columns, rows, params),
-      { transactionCount: transactions.length, totalTransactionCount: all.length }
+    return idOf(
+      request(
+        params,
+        account,
+        params.flag('isUncommitted') ? 'transactions_on_hold' : 'transactions',
+        csvOf(transactionWriter.columns, rows, params),
+        { transactionCount: transactions.length, totalTransactionCount: all.length }
+      )
     )
   },
 
@@ -200,7 +209,7 @@ export const methods: Methods = {
     const { result } = smartQueueMetrics(params, account, { default: 86_400, max: year, interval: '0-0-1 0:0:0' })
     const columns = ['report_type', 'sq_queue_id', 'sq_queue_name', 'user_id', 'user_name', 'from_date', 'to_date', 'value']
     const time = (instant: string | undefined) => instant?.replace('T', ' ').replace('Z', '')
-    const rows = (result as SmartQueueMetric[]).flatMap(({ reportType, groups = [] }) =>
+    const rows = result.flatMap(({ reportType, groups = [] }) =>
       groups.flatMap(({ sqQueueId, sqQueueName, userId, userName, values = [] }) =>
         values.map(({ fromDate, toDate, value }) => ({
           report_type: reportType,
@@ -214,7 +223,7 @@ export const methods: Methods = {
         }))
       )
     )
-    return request(params, account, 'smart_queue', `${columns.join(';')}\r\n${csvOf(columns, rows, params.shared())}`)
+    return idOf(request(params, account, 'smart_queue', `${columns.join(';')}\r\n${csvOf(columns, rows, params.shared())}`))
   },
 
   GetHistoryReports(params, account) {
@@ -242,15 +251,7 @@ export const methods: Methods = {
     return new FileResponse(bytes, { type: 'application/pdf', name: `invoice-${invoices.find(account, id)?.invoiceNumber}.pdf` })
   },
 
-  GetPhoneNumbersAsync(params, account) {
-    const rows = phoneNumbers.rows(account).map(row => numberWriter.toWire(row))
-    const { reportId } = phoneNumberReports.add(account, {
-      type: 'phone_numbers',
-      ...reportOf(params.shared(), account, 'phone_numbers', csvOf(numberWriter.columns, rows, params)),
-      calculatedData: { phone_count: rows.length }
-    })
-    return { result: reportId }
-  },
+  GetPhoneNumbersAsync: (params, account) => ({ result: requestPhoneNumbers(params, account).reportId }),
 
   GetPhoneNumberReports(params, account) {
     const selected = where(findReports(phoneNumberReports.rows(account), params), {
@@ -269,14 +270,8 @@ export function seed(account: AccountState): void {
     from_date: '2026-01-01 00:00:00',
     to_date: '2026-02-01 00:00:00'
   })
-  requestSessions(params.shared(), account, 'calls')
   const created = '2026-02-01T06:00:00Z'
-  Object.assign(historyReports.rows(account)[0]!, {
-    created,
-    readyAt: Date.parse(created) + creationMs,
-    fileName: 'calls_2026-02-01.csv',
-    storeUntil: '2026-03-03'
-  })
-  methods.GetPhoneNumbersAsync!(params, account, undefined as never)
-  Object.assign(phoneNumberReports.rows(account)[0]!, { created, readyAt: Date.parse(created) + creationMs, storeUntil: '2026-03-03' })
+  const times = { created, readyAt: Date.parse(created) + creationMs, storeUntil: '2026-03-03' }
+  Object.assign(requestSessions(params.shared(), account, 'calls'), times, { fileName: 'calls_2026-02-01.csv' })
+  Object.assign(requestPhoneNumbers(params, account), times)
 }

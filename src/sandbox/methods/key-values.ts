@@ -2,7 +2,7 @@ import type { KeyValue } from '../../../schemas/key-value.ts'
 import { type Params, reject } from '../codec.ts'
 import type { Methods } from '../method.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, onDelete, requireApplication } from '../tables.ts'
+import { demoApplicationId, onDelete, requireApplication } from '../tables.ts'
 
 interface ItemRow extends KeyValue {
   itemId: number
@@ -90,7 +90,6 @@ export const methods: Methods = {
 }
 
 export function seed(account: AccountState): void {
-  const [support] = applications.rows(account)
   // Far in the future, so that a demonstration keeps its data.
   const expiresAt = '2099-01-01T00:00:00Z'
   for (const [key, value] of [
@@ -98,5 +97,5 @@ export function seed(account: AccountState): void {
     ['caller:14155550102', 'silver'],
     ['greeting', 'Hello from the help desk']
   ] as const)
-    items.add(account, { applicationId: support!.applicationId, key, value, expiresAt })
+    items.add(account, { applicationId: demoApplicationId(account, 'support'), key, value, expiresAt })
 }

@@ -5,7 +5,7 @@ import type { Methods } from '../method.ts'
 import { containing, now } from '../query.ts'
 import { resource } from '../resource.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, onDelete, requireApplication } from '../tables.ts'
+import { demoApplicationId, onDelete, requireApplication } from '../tables.ts'
 
 interface SecretRow extends SecretWithValue {
   applicationId: number
@@ -69,15 +69,14 @@ export const methods: Methods = {
 }
 
 export function seed(account: AccountState): void {
-  const [support, sales] = applications.rows(account)
   const time = '2026-01-15T09:30:00Z'
   for (const [application, secretName, secretValue, description] of [
-    [support, seeded.secret.name, 'sandbox-crm-token', 'Token of the CRM'],
-    [support, 'WEBHOOK_SALT', 'sandbox-webhook-salt', 'Signs calls to the help desk'],
-    [sales, 'CRM_TOKEN', 'sandbox-sales-crm-token', 'Token of the CRM']
+    ['support', seeded.secret.name, 'sandbox-crm-token', 'Token of the CRM'],
+    ['support', 'WEBHOOK_SALT', 'sandbox-webhook-salt', 'Signs calls to the help desk'],
+    ['sales', 'CRM_TOKEN', 'sandbox-sales-crm-token', 'Token of the CRM']
   ] as const)
     secrets.add(account, {
-      applicationId: application!.applicationId,
+      applicationId: demoApplicationId(account, application),
       secretName,
       secretValue,
       description,

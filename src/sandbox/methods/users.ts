@@ -3,7 +3,17 @@ import { reject } from '../codec.ts'
 import type { Methods } from '../method.ts'
 import { containing, defined, matches, now, pageOf } from '../query.ts'
 import type { AccountState } from '../state.ts'
-import { applications, deleteUsers, queues, requireApplication, selectUsers, skillsOf, type UserRow, users } from '../tables.ts'
+import {
+  applications,
+  deleteUsers,
+  demoApplicationId,
+  queues,
+  requireApplication,
+  selectUsers,
+  skillsOf,
+  type UserRow,
+  users
+} from '../tables.ts'
 
 const maxUsers = 1000
 
@@ -130,10 +140,9 @@ export function seed(account: AccountState): void {
     ['margaret', 'Margaret Hamilton', 'READY']
   ] as const
   const time = '2026-01-15T09:30:00Z'
-  const [support, sales] = applications.rows(account)
   for (const [i, [userName, userDisplayName, acdStatus]] of people.entries()) {
     users.add(account, {
-      applicationId: (i < 3 ? support : sales)!.applicationId,
+      applicationId: demoApplicationId(account, i < 3 ? 'support' : 'sales'),
       skillIds: [],
       userName,
       userDisplayName,

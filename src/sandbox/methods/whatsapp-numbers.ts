@@ -2,7 +2,7 @@ import type { WhatsappNumber } from '../../../schemas/whatsapp-number.ts'
 import type { Methods } from '../method.ts'
 import { pageOf } from '../query.ts'
 import { type AccountState, table } from '../state.ts'
-import { applications, bindingNames, onDelete, rules, selectApplications, unbindApplications } from '../tables.ts'
+import { bindingNames, demoApplicationId, onDelete, rules, selectApplications, unbindApplications } from '../tables.ts'
 
 /** A number without the names of what it is bound to, which are looked up for each response. */
 interface NumberRow extends Omit<WhatsappNumber, 'applicationName' | 'extendedApplicationName' | 'ruleName'> {
@@ -27,14 +27,14 @@ export const methods: Methods = {
 }
 
 export function seed(account: AccountState): void {
-  const [support] = applications.rows(account)
+  const applicationId = demoApplicationId(account, 'support')
   const time = '2026-01-15T09:30:00Z'
   numbers.add(account, {
     wabPhoneNumber: '14155550100',
     countryCode: 'US',
     description: 'Help desk',
-    applicationId: support!.applicationId,
-    ruleId: rules.rows(account).find(row => row.applicationId === support!.applicationId)?.ruleId,
+    applicationId,
+    ruleId: rules.where(account, { applicationId })[0]?.ruleId,
     created: time,
     modified: time
   })

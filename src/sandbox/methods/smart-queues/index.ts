@@ -1,6 +1,7 @@
 import type { Methods } from '../../method.ts'
+import { demoRow } from '../../query.ts'
 import type { AccountState } from '../../state.ts'
-import { applications, users } from '../../tables.ts'
+import { demoApplicationId, users } from '../../tables.ts'
 import * as agents from './agents.ts'
 import * as metrics from './metrics.ts'
 import * as queues from './queues.ts'
@@ -11,15 +12,18 @@ export const methods: Methods = { ...queues.methods, ...skills.methods, ...agent
 
 export function seed(account: AccountState): void {
   const time = '2026-01-15T09:30:00Z'
-  const [support, sales] = applications.rows(account)
-  const [ada, grace, linus, margaret] = ['ada', 'grace', 'linus', 'margaret'].map(
-    name => users.rows(account).find(row => row.userName === name)!.userId
-  ) as [number, number, number, number]
+  const support = demoApplicationId(account, 'support')
+  const sales = demoApplicationId(account, 'sales')
+  const idOf = (userName: string): number => demoRow(users.where(account, { userName })[0], userName).userId
+  const ada = idOf('ada')
+  const grace = idOf('grace')
+  const linus = idOf('linus')
+  const margaret = idOf('margaret')
   const addSkill = (applicationId: number, sqSkillName: string, note: string) =>
     smartQueueSkills.add(account, { applicationId, sqSkillName, description: note, created: time, modified: time }).sqSkillId
-  const billing = addSkill(support!.applicationId, 'billing', 'Invoices and refunds')
-  const english = addSkill(support!.applicationId, 'english', 'Speaks English')
-  const negotiation = addSkill(sales!.applicationId, 'negotiation', 'Closes deals')
+  const billing = addSkill(support, 'billing', 'Invoices and refunds')
+  const english = addSkill(support, 'english', 'Speaks English')
+  const negotiation = addSkill(sales, 'negotiation', 'Closes deals')
 
   const addQueue = (applicationId: number, sqQueueName: string, note: string, userIds: number[]) =>
     smartQueues.add(account, {
@@ -43,9 +47,9 @@ export function seed(account: AccountState): void {
       created: time,
       modified: time
     }).sqQueueId
-  const invoices = addQueue(support!.applicationId, 'billing', 'Questions about invoices', [ada, grace])
-  const technical = addQueue(support!.applicationId, 'technical', 'Everything that does not work', [ada, linus])
-  addQueue(sales!.applicationId, 'orders', 'New orders', [margaret])
+  const invoices = addQueue(support, 'billing', 'Questions about invoices', [ada, grace])
+  const technical = addQueue(support, 'technical', 'Everything that does not work', [ada, linus])
+  addQueue(sales, 'orders', 'New orders', [margaret])
 
   const levels: [number, AgentSkill[]][] = [
     [
@@ -62,7 +66,7 @@ export function seed(account: AccountState): void {
   for (const [userId, skills] of levels)
     changeAgent(account, userId, { skills, handleCalls: userId !== linus, maxSimultaneousConversations: 3 })
 
-  statusNames.add(account, { applicationId: support!.applicationId, sqStatusName: 'CUSTOM_1', customStatusName: 'Training' })
+  statusNames.add(account, { applicationId: support, sqStatusName: 'CUSTOM_1', customStatusName: 'Training' })
   tasks.add(account, {
     sqQueueId: invoices,
     taskType: 'CALL',

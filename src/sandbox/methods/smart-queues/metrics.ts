@@ -46,7 +46,11 @@ interface MetricsSpan {
  * The metrics of smart queues and their agents that a call requests.
  * Rejects report types that cannot be grouped as the call requests, and more than five queues or agents.
  */
-export function smartQueueMetrics(params: Params, account: AccountState, span: MetricsSpan): Record<string, unknown> {
+export function smartQueueMetrics(
+  params: Params,
+  account: AccountState,
+  span: MetricsSpan
+): { result: SmartQueueMetric[]; timezone: string } {
   const { applicationId } = requireApplication(account, params)
   const reportTypes = params.requiredTexts('reportType')
   const scopes = reportTypes.map(name => scopeOf(name) ?? reject('UNKNOWN_REPORT_TYPE', 'reportType'))
