@@ -1,8 +1,10 @@
 import { Problem, type UpstreamRefusal } from '../problems/problem.ts'
+import { Rows } from '../voximplant/rows.ts'
 import { isReference } from '../voximplant/wire/marks.ts'
+import { isObject } from '../voximplant/wire/undeclared.ts'
 import type { SendOperation } from './call.ts'
 import type { Operation } from './operation.ts'
-import type { UpstreamResponse } from './reply.ts'
+import { pagingOf, type UpstreamResponse } from './reply.ts'
 import { isName } from './select-all.ts'
 
 /**
@@ -58,34 +60,39 @@ export async function resolveNames(
   for (const field of fields) {
     const name = resolved[field]
     if (!isName(name)) continue
-    const finder = finders.get(field)!
+    const finder = finders.get(field)
+    if (!finder) continue
     const { required = [] } = finder.endpoint.input
     // A user is found within an application: where none is named, the name goes to the upstream as it is.
     if (required.some(parent => resolved[parent] === undefined)) continue
     const within = Object.fromEntries(required.map(parent => [parent, resolved[parent]]))
     try {
-      const row = (await findItem(finder, send, within, end)) as Record<string, unknown>
-      resolved[field] = row[field]
+      const row = await findItem(finder, send, within, end)
+      resolved[field] = isObject(row) ? row[field] : undefined
     } catch (error) {
       if (!isNotFound(error)) throw error
-      if (operation.partOf.get(field) === 'path') throw notFoundIn(operation, field)
-      const violation = { in: operation.partOf.get(field)!, pointer: `/${field}`, detail: namesNothing }
+      const part = operation.partOf.get(field) ?? 'query'
+      if (part === 'path') throw notFoundIn(operation, field)
+      const violation = { in: part, pointer: `/${field}`, detail: namesNothing }
       throw new Problem('invalid-value', `${violation.in} ${violation.pointer} ${namesNothing}.`, { errors: [violation] })
     }
   }
   return resolved
 }
 
+/** The rows of a list. */
+const countRows = ({ result }: UpstreamResponse): number => (Array.isArray(result) || result instanceof Rows ? result.length : 0)
+
 /** Reads the list behind an operation page by page until the row turns up that the input addresses. Rejects with not-found when none does. */
 export async function findItem(operation: Operation, send: SendOperation, input: Record<string, unknown>, end: number): Promise<unknown> {
   for (let offset = 0; ; offset += pageSize) {
     if (performance.now() >= end) throw new Problem('upstream-timeout', 'The name could not be looked up in time. Use the id.')
     const response = await send(operation, { ...input, limit: pageSize, offset })
-    const rows = (response.result as unknown[] | undefined) ?? []
     try {
       return operation.endpoint.reply.read(response, { input, url: '', base: '' }).body
     } catch (error) {
-      const last = rows.length < pageSize || offset + rows.length >= (response.totalCount ?? Number.POSITIVE_INFINITY)
+      const rows = countRows(response)
+      const last = rows < pageSize || offset + rows >= (response.totalCount ?? Number.POSITIVE_INFINITY)
       if (last || !isNotFound(error)) throw error
     }
     if (offset + pageSize >= maxPages * pageSize)
@@ -100,8 +107,9 @@ const namesNothing = 'names nothing in this account'
 /** The 404 that says which field names nothing: `field`, or the one that the path addresses last. `upstream`: what the upstream said. */
 export function notFoundIn({ partOf }: Pick<Operation, 'partOf'>, field?: string, upstream?: UpstreamRefusal): Problem {
   const name = field ?? [...partOf].findLast(([, part]) => part === 'path')?.[0]
-  if (name === undefined) return new Problem('not-found', 'There is no such thing in this account.', { upstream })
-  const violation = { in: partOf.get(name)!, pointer: `/${name}`, detail: namesNothing }
+  const part = name === undefined ? undefined : partOf.get(name)
+  if (part === undefined) return new Problem('not-found', 'There is no such thing in this account.', { upstream })
+  const violation = { in: part, pointer: `/${name}`, detail: namesNothing }
   return new Problem('not-found', `${violation.in} ${violation.pointer} ${namesNothing}.`, { errors: [violation], upstream })
 }
 
@@ -112,14 +120,13 @@ export async function hasNextPage(
   input: Record<string, unknown>,
   response: UpstreamResponse
 ): Promise<boolean> {
-  const rows = ((response.result as unknown[] | undefined) ?? []).length
-  const { limit, offset = 0 } = input as { limit?: number; offset?: number }
+  const rows = countRows(response)
+  const { limit, offset = 0 } = pagingOf(input)
   if (rows === 0 || (limit !== undefined && rows < limit)) return false
   const next = offset + rows
   if (next > (operation.endpoint.input.properties.offset?.maximum ?? Number.POSITIVE_INFINITY)) return false
   try {
-    const { result } = await send(operation, { ...input, limit: 1, offset: next })
-    return ((result as unknown[] | undefined) ?? []).length > 0
+    return countRows(await send(operation, { ...input, limit: 1, offset: next })) > 0
   } catch {
     // The rows that are here are the response; what follows them is for the next request to find out.
     return true

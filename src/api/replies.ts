@@ -4,7 +4,7 @@ import { Problem, type ProblemType } from '../problems/problem.ts'
 import { compileDecoder } from '../voximplant/wire/codecs.ts'
 import { marks, targetOf } from '../voximplant/wire/marks.ts'
 import { linkHeader } from './link-header.ts'
-import { addBeside, dataIn, expandPath, isObject, type Reply, rejectFailure, type UpstreamResponse } from './reply.ts'
+import { addBeside, dataIn, expandPath, isObject, pagingOf, type Reply, rejectFailure, type UpstreamResponse } from './reply.ts'
 
 const nothing = 'There is no such thing in this account.'
 
@@ -67,19 +67,13 @@ export function page<T extends TSchema, B extends TProperties = NoFields>(item: 
       ...beside
     }),
     read({ result: items = [], totalCount: total, count, ...others }: Rows<Static<T>>, { input, url, hasNext = false }) {
-      const { offset = 0, limit = items.length } = numbersOf(input)
+      const { offset = 0, limit = items.length } = pagingOf(input)
       const link = linkHeader({ url, offset, limit, rows: items.length, total, hasNext })
       const body = count === undefined || count === items.length ? { items, total } : { items, total, count }
       return { body: addBeside(body, others), ...(link ? { headers: { link } } : {}) }
     }
   }
 }
-
-/** The paging of a request. */
-const numbersOf = ({ offset, limit }: Readonly<Record<string, unknown>>): { offset?: number; limit?: number } => ({
-  ...(typeof offset === 'number' ? { offset } : {}),
-  ...(typeof limit === 'number' ? { limit } : {})
-})
 
 /**
  * 200: a whole list: `{items}` and what stands beside them. With `orOne`, the fields of a single item may stand in the response itself, where there is

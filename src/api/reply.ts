@@ -81,3 +81,9 @@ export function rejectFailure(result: unknown, reason: unknown): void {
 /** `/a/:b` with values. */
 export const expandPath = (template: string, values: Readonly<Record<string, unknown>>): string =>
   template.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(values[name])))
+
+/** The paging of a request. */
+export const pagingOf = ({ offset, limit }: Readonly<Record<string, unknown>>): { offset?: number; limit?: number } => ({
+  ...(typeof offset === 'number' ? { offset } : {}),
+  ...(typeof limit === 'number' ? { limit } : {})
+})

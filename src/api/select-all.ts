@@ -11,7 +11,7 @@ import { invalid } from './validation.ts'
 export function validateSelection(operation: Operation, input: Record<string, unknown>): boolean {
   const selectors = Object.keys(operation.endpoint.all ?? {})
   const optional = new Set(selectors.filter(name => (operation.endpoint.input.required ?? []).includes(name) === false))
-  const chosen = input.all === true ? selectors[0] : (input.all as string | undefined)
+  const chosen = input.all === true ? selectors[0] : typeof input.all === 'string' ? input.all : undefined
   const errors: Violation[] = []
   const complain = (field: string, detail: string) =>
     errors.push({ in: operation.partOf.get(field) ?? 'query', pointer: `/${field}`, detail })
@@ -24,7 +24,8 @@ export function validateSelection(operation: Operation, input: Record<string, un
   if (chosen === undefined && input.expectedCount !== undefined) complain('expectedCount', 'means nothing without `all`')
   const choice = operation.endpoint.exactlyOne ?? []
   const made = choice.filter(name => input[name] !== undefined || name === chosen)
-  if (choice.length > 0 && made.length !== 1) complain((made[1] ?? choice[0])!, `exactly one of ${choice.join(', ')} has to be given`)
+  const [field] = [...made.slice(1), ...choice]
+  if (field !== undefined && made.length !== 1) complain(field, `exactly one of ${choice.join(', ')} has to be given`)
   for (const [key, other] of Object.entries(operation.endpoint.requires ?? {})) {
     const name = key.replace('~', '')
     const applies = key === name ? input[name] !== undefined : isName([input[name]].flat()[0])

@@ -46,9 +46,9 @@ export interface Document {
  * behind a choice.
  */
 function tidyChoiceOfLists(schema: Record<string, unknown>): Record<string, unknown> {
-  const choices = schema.anyOf as { type?: string; items?: object }[] | undefined
-  if (!choices?.every(({ type }) => type === 'array')) return schema
-  return { type: 'array', items: { anyOf: choices.map(({ items }) => items) }, ...schema }
+  const { anyOf } = schema
+  if (!Array.isArray(anyOf) || !anyOf.every(({ type }) => type === 'array')) return schema
+  return { type: 'array', items: { anyOf: anyOf.map(({ items }) => items) }, ...schema }
 }
 
 /** The values of an example, however it is spelt. */
@@ -65,7 +65,7 @@ function tidyParameters(parameters: Parameter[]): Parameter[] {
 }
 
 function tidyParameter({ example, examples, ...parameter }: Parameter): Parameter {
-  const [media] = Object.values(parameter.content ?? {})
+  const [type = '', media] = Object.entries(parameter.content ?? {})[0] ?? []
   const schema = parameter.schema ?? media?.schema ?? {}
   const { [triedKeyword]: tried, ...rest } = schema
   const tidy = tidyChoiceOfLists(rest)
@@ -73,7 +73,6 @@ function tidyParameter({ example, examples, ...parameter }: Parameter): Paramete
   const isSent = (tried === true || parameter.required === true) && parameter.in !== 'header'
   if (media) {
     const values = valuesOf(media)
-    const type = Object.keys(parameter.content!)[0]!
     return {
       ...parameter,
       content: { [type]: isSent ? { ...media, schema: tidy } : { schema: values.length > 0 ? { ...tidy, examples: values } : tidy } }
@@ -91,7 +90,7 @@ function tidyBody(operation: DocumentedOperation): void {
   if (!schema?.properties || schemas.length > 1 || schema.required?.length || schema.minProperties) return
   if (Object.keys(schema.properties).length === 0) delete operation.requestBody
   // Where `all` is a choice, one of the choices has to be made.
-  else if (!schema.properties.all) operation.requestBody!.required = false
+  else if (!schema.properties.all && operation.requestBody) operation.requestBody.required = false
 }
 
 /** A field that is JSON text at the upstream is no text here, and so has no media type of its own. */
