@@ -22,7 +22,7 @@ import responses from '../plugins/responses.ts'
 import tenants from '../plugins/tenants.ts'
 import voximplant from '../plugins/voximplant.ts'
 import { adminTag } from '../routes/admin.ts'
-import { operations } from '../routes/catalogue.ts'
+import { catalogue, operations } from '../routes/catalogue.ts'
 import { tags } from '../routes/index.ts'
 import { adminNouns, nouns } from '../schemas/index.ts'
 import { createAdminService } from './admin/service.ts'
@@ -101,7 +101,7 @@ export async function buildAdmin(options: AppOptions): Promise<FastifyInstance> 
 
 const registerAdmin = (app: FastifyInstance, { config, store, origin, ca, adminTokens = [] }: AppOptions) =>
   app.register(admin, {
-    admin: createAdminService({ config, store, origin, ca, operations }),
+    admin: createAdminService({ config, store, origin, ca, operations, getAccount: catalogue.account.getAccount }),
     store,
     tokens: adminTokens,
     base: config.server.basePath,

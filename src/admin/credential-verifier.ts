@@ -1,12 +1,15 @@
+import type { TObject } from '@sinclair/typebox'
+import { type Call, createCalls } from '../api/call.ts'
+import type { Endpoint } from '../api/endpoint.ts'
 import type { Operation } from '../api/operation.ts'
-import { secretsOf } from '../api/upstream-problem.ts'
 import { Problem } from '../problems/problem.ts'
-import type { Account } from '../voximplant/account.ts'
+import type { Account, Credential } from '../voximplant/account.ts'
 import type { Permit } from '../voximplant/call.ts'
 import { type Client, type ClientOptions, createClient } from '../voximplant/client.ts'
 import { meaningOf } from '../voximplant/error-codes.ts'
 import { UpstreamError } from '../voximplant/errors.ts'
 import { redact } from '../voximplant/redact.ts'
+import { isObject } from '../voximplant/wire/undeclared.ts'
 
 /** What the upstream said of credentials that it accepts. */
 export interface Verdict {
@@ -23,11 +26,12 @@ const knowsThem: readonly string[] = ['upstream-permission-denied', 'upstream-ac
 /** Codes that say nothing of the caller. */
 const notThem: readonly string[] = ['upstream-fault', 'upstream-unavailable', 'rate-limited', 'egress-refused']
 
-/**
- * A check with connections of its own, which are closed after each. @param operations where GetAccountInfo is found
- */
-export function createCheck(operations: readonly Operation[], options: Omit<ClientOptions, 'drift'>): Check {
-  const accountInfo = operations.find(({ endpoint }) => endpoint.rpc === 'GetAccountInfo')!
+/** The endpoint that returns the account that the credentials belong to. */
+export type AccountEndpoint = Endpoint<TObject, { accountId: number }>
+
+/** A check with connections of its own, which are closed after each. `getAccount` is one of the operations. */
+export function createCheck(operations: readonly Operation[], getAccount: AccountEndpoint, options: Omit<ClientOptions, 'drift'>): Check {
+  const callWith = createCalls(operations)
   const ignore = () => {}
   return async account => {
     if (account.origin === 'sandbox')
@@ -36,10 +40,18 @@ export function createCheck(operations: readonly Operation[], options: Omit<Clie
         'The embedded sandbox is out of reach from here. Nothing was stored; store them unseen (`--no-verify`), or use the admin API.'
       )
     const client = createClient({ ...options, drift: { unknown: ignore, unreadable: ignore } })
+    const common = { permit: permitFor(account), safe: true, timeoutMs: options.config.upstream.timeoutMs }
+    const call = callWith((operation, input) =>
+      client.call({
+        ...common,
+        method: operation.endpoint.rpc,
+        content: client.form(operation.form.encode(input), { decode: operation.decode, resultFields: operation.answers }),
+        retry: operation.traits.retry
+      })
+    )
     try {
-      const call = { permit: permitFor(account), safe: true, timeoutMs: options.config.upstream.timeoutMs }
-      await checkAccount(client, account, accountInfo, call)
-      return { verifiedAt: new Date().toISOString(), roles: await rolesOf(client, account, call) }
+      await checkAccount(call, getAccount, account.credential)
+      return { verifiedAt: new Date().toISOString(), roles: await rolesOf(client, account, common) }
     } finally {
       await client.close()
     }
@@ -52,20 +64,14 @@ type CheckCall = { permit: Permit; safe: boolean; timeoutMs: number }
 /** Nobody has to be admitted again: an administrator asks. */
 const permitFor = (account: Account): Permit => ({ account: () => account, holds: () => true })
 
-async function checkAccount(client: Client, account: Account, accountInfo: Operation, call: CheckCall): Promise<void> {
-  const { accountId } = account.credential
-  let answered: unknown
+async function checkAccount(call: Call, getAccount: AccountEndpoint, credential: Credential): Promise<void> {
+  const { accountId } = credential
+  let returnedId: number
   try {
-    const { result } = await client.call({
-      ...call,
-      method: accountInfo.endpoint.rpc,
-      content: client.form(accountInfo.form.encode({}), { decode: accountInfo.decode, resultFields: accountInfo.answers }),
-      retry: accountInfo.traits.retry
-    })
-    answered = (result as { accountId?: number } | undefined)?.accountId
+    returnedId = (await call(getAccount, {})).accountId
   } catch (error) {
     if (!(error instanceof UpstreamError)) throw unverified(error)
-    error.message = redact(error.message, secretsOf(accountInfo, account.credential, ''))
+    error.message = redact(error.message, credential.kind === 'api-key' ? [credential.apiKey] : [])
     const { type, name } = meaningOf(error.code)
     if (knowsThem.includes(type)) return
     if (notThem.includes(type)) throw unverified(error)
@@ -73,15 +79,15 @@ async function checkAccount(client: Client, account: Account, accountInfo: Opera
       'credentials-refused',
       `The upstream does not accept these credentials for account ${accountId} (${name}); nothing was stored.`,
       {
-        upstream: { method: accountInfo.endpoint.rpc, code: error.code, name, message: error.message },
+        upstream: { method: getAccount.rpc, code: error.code, name, message: error.message },
         cause: error
       }
     )
   }
-  if (answered !== accountId)
+  if (returnedId !== accountId)
     throw new Problem(
       'credentials-of-another-account',
-      `The upstream takes these credentials for those of account ${answered}, not of ${accountId}; nothing was stored.`
+      `The upstream takes these credentials for those of account ${returnedId}, not of ${accountId}; nothing was stored.`
     )
 }
 
@@ -106,7 +112,7 @@ async function rolesOf(client: Client, account: Account, call: CheckCall): Promi
         resultFields: ['result']
       })
     })
-    const names = (Array.isArray(result) ? result : [result]).map(role => (role as { role_name?: unknown } | undefined)?.role_name)
+    const names = (Array.isArray(result) ? result : [result]).map(role => (isObject(role) ? role.role_name : undefined))
     return names.filter(name => typeof name === 'string')
   } catch {
     return undefined

@@ -18,7 +18,7 @@ import type { Store } from '../tenants/store.ts'
 import { accountOf, type Credential } from '../voximplant/account.ts'
 import { parseInstant } from '../voximplant/wire/times.ts'
 import { checkHost, checkPrecondition, checkSettings, inBody, invalidExpiry, invalidNetworks, noKey, noTenant, rethrow } from './checks.ts'
-import { createCheck } from './credential-verifier.ts'
+import { type AccountEndpoint, createCheck } from './credential-verifier.ts'
 import { etagOf, viewOfCredentials, viewOfEntry, viewOfKey, viewOfTenant } from './views.ts'
 
 /** What administrators do: the one place behind `/admin` and behind the command line. Failures are Problems. */
@@ -62,13 +62,15 @@ export interface AdminServiceOptions {
   /** Additional certificate authorities for the upstream (PEM). */
   ca?: string | undefined
   operations: readonly Operation[]
+  /** The operation that credentials are verified with. */
+  getAccount: AccountEndpoint
 }
 
 const defaultPage = 100
 
 /** The service behind `/admin` and behind the command line. */
-export function createAdminService({ config, store, origin, ca, operations }: AdminServiceOptions): AdminService {
-  const check = createCheck(operations, {
+export function createAdminService({ config, store, origin, ca, operations, getAccount }: AdminServiceOptions): AdminService {
+  const check = createCheck(operations, getAccount, {
     config,
     ca,
     budget: new ByteBudget({ max: config.responses.maxBytes, share: config.responses.maxTenantBytes })

@@ -71,7 +71,7 @@ async function run(args: string[], env: Record<string, string | undefined>, term
 
   const config = readConfig(env)
   // What a database and an upstream need takes its time to load: help comes at once.
-  const [{ createAdminService }, { operations }, { openStoreOf }, { upstreamCa }] = await Promise.all([
+  const [{ createAdminService }, { operations, catalogue }, { openStoreOf }, { upstreamCa }] = await Promise.all([
     import('../admin/service.ts'),
     import('../../routes/catalogue.ts'),
     import('../tenants/open.ts'),
@@ -83,6 +83,7 @@ async function run(args: string[], env: Record<string, string | undefined>, term
       config,
       store,
       operations,
+      getAccount: catalogue.account.getAccount,
       origin: config.upstream.url.replace(/\/$/, ''),
       ca: upstreamCa(config.upstream)
     })
