@@ -136,7 +136,7 @@ export async function startChaos({
   let made = 1000
   /** Open connections by their callers' ports. */
   const sockets = new Map<number | undefined, Socket>()
-  const answers = new Map(operations.map(operation => [operation.endpoint.rpc as string, operation.answers]))
+  const resultFields = new Map(operations.map(operation => [operation.endpoint.rpc as string, operation.resultFields]))
 
   const judged = (occasion: Omit<Occasion, 'time'>): Verdict => {
     const verdict = judge(plan.rules, struck, plan.seed, { ...occasion, time: (performance.now() - since) / 1000 })
@@ -150,7 +150,7 @@ export async function startChaos({
   /** What it answers by itself: a list with what was looked for, or new ids. */
   const ownAnswer = ({ method, safe, marker, params }: Call): Answer => {
     if (!safe) {
-      const ids = (answers.get(method) ?? []).filter(field => /_id$|_count$/.test(field)).map(field => [field, ++made])
+      const ids = (resultFields.get(method) ?? []).filter(field => /_id$|_count$/.test(field)).map(field => [field, ++made])
       return json({ result: 1, ...Object.fromEntries(ids) })
     }
     const rows = marker && method === 'GetUsers' ? [{ user_id: ++made, user_name: params.get('user_name') ?? marker }] : []

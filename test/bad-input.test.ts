@@ -334,7 +334,9 @@ t.test('URLs that cannot be read', async t => {
   for (const [path, [operation]] of paths) {
     const { method, body } = requestOf(operation!, inputOf(operation!, 'minimal'))
     const url = path.replace(/:\w+/g, '1')
-    const query = queryOf(Object.entries(inputOf(operation!, 'minimal')).filter(([name]) => operation!.partOf.get(name) === 'query'))
+    const query = queryOf(
+      Object.entries(inputOf(operation!, 'minimal')).filter(([name]) => operation!.fieldLocations.get(name) === 'query')
+    )
     const wrong: string[] = []
     const check = async (what: string, url: string, status: number, code: string) =>
       wrong.push(...(await refused(what, { method, url, body }, status, code)))

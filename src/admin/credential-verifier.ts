@@ -45,7 +45,7 @@ export function createCheck(operations: readonly Operation[], getAccount: Accoun
       client.call({
         ...common,
         method: operation.endpoint.rpc,
-        content: client.form(operation.form.encode(input), { decode: operation.decode, resultFields: operation.answers }),
+        content: client.form(operation.form.encode(input), { decode: operation.decode, resultFields: operation.resultFields }),
         retry: operation.traits.retry
       })
     )

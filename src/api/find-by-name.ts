@@ -36,7 +36,7 @@ export function itemField({ endpoint, url, form }: Operation): string | undefine
 /** The fields of an operation whose `~name` is resolved before the call: those in the path first, as others are found within them. */
 export function namedFields(operation: Operation, finders: ReadonlyMap<string, Operation>): string[] {
   const own = itemField(operation)
-  return [...operation.partOf]
+  return [...operation.fieldLocations]
     .filter(([field]) => field !== own && finders.has(field) && isReference(operation.endpoint.input.properties[field]))
     .sort(([, a], [, b]) => Number(b === 'path') - Number(a === 'path'))
     .map(([field]) => field)
@@ -71,7 +71,7 @@ export async function resolveNames(
       resolved[field] = isObject(row) ? row[field] : undefined
     } catch (error) {
       if (!isNotFound(error)) throw error
-      const part = operation.partOf.get(field) ?? 'query'
+      const part = operation.fieldLocations.get(field) ?? 'query'
       if (part === 'path') throw notFoundIn(operation, field)
       const violation = { in: part, pointer: `/${field}`, detail: namesNothing }
       throw new Problem('invalid-value', `${violation.in} ${violation.pointer} ${namesNothing}.`, { errors: [violation] })
@@ -105,9 +105,9 @@ export const isNotFound = (error: unknown): error is Problem => error instanceof
 const namesNothing = 'names nothing in this account'
 
 /** The 404 that says which field names nothing: `field`, or the one that the path addresses last. `upstream`: what the upstream said. */
-export function notFoundIn({ partOf }: Pick<Operation, 'partOf'>, field?: string, upstream?: UpstreamRefusal): Problem {
-  const name = field ?? [...partOf].findLast(([, part]) => part === 'path')?.[0]
-  const part = name === undefined ? undefined : partOf.get(name)
+export function notFoundIn({ fieldLocations }: Pick<Operation, 'fieldLocations'>, field?: string, upstream?: UpstreamRefusal): Problem {
+  const name = field ?? [...fieldLocations].findLast(([, part]) => part === 'path')?.[0]
+  const part = name === undefined ? undefined : fieldLocations.get(name)
   if (part === undefined) return new Problem('not-found', 'There is no such thing in this account.', { upstream })
   const violation = { in: part, pointer: `/${name}`, detail: namesNothing }
   return new Problem('not-found', `${violation.in} ${violation.pointer} ${namesNothing}.`, { errors: [violation], upstream })

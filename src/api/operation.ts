@@ -37,11 +37,11 @@ export interface Operation {
   /** Whether a call with this input is written to the audit log before it is made; undefined: never. */
   audits?: (input: Record<string, unknown>) => boolean
   /** Fields that mark a response of the method, by the upstream's names. */
-  answers: readonly string[]
+  resultFields: readonly string[]
   /** Whether a result comes through although an error stands beside it: where the response has a place for both. */
   partial: boolean
   /** REST field -> where it travels. */
-  partOf: Map<string, Violation['in']>
+  fieldLocations: Map<string, Violation['in']>
   /** How a file is read, for `plugins/uploads.ts`. */
   upload?: UploadPlan
   schema: OperationSchema
@@ -85,9 +85,9 @@ function compileOperation(id: string, endpoint: Endpoint): Operation {
   const pathFields = Array.from(url.matchAll(/:(\w+)/g), ([, name = '']) => name)
   checkNames(endpoint, pathFields)
   const call = exampleCallOf(endpoint)
-  const { fields, partOf } = locateFields(endpoint, method, pathFields)
+  const { fields, fieldLocations } = locateFields(endpoint, method, pathFields)
   const form = formOf(endpoint, pathFields)
-  const upload = endpoint.upload && compileUpload(endpoint.upload, fields.body, partOf, form.wireOf, call)
+  const upload = endpoint.upload && compileUpload(endpoint.upload, fields.body, fieldLocations, form.wireOf, call)
   const scopes = scopesOf(endpoint.tag, traits, reply)
   const audits = auditsOf(traits, form, scopes)
   const withhold = compileWithhold(reply.body)
@@ -106,9 +106,9 @@ function compileOperation(id: string, endpoint: Endpoint): Operation {
     form,
     decode: compileDecoder(reply.response, id),
     ...(traits.safe && (reply.kind === 'page' || reply.kind === 'list') ? decodersOfRows(reply, id) : {}),
-    answers: Object.keys(reply.response.properties).map(toSnake),
+    resultFields: Object.keys(reply.response.properties).map(toSnake),
     partial: ['page', 'list', 'value'].includes(reply.kind),
-    partOf,
+    fieldLocations,
     ...(upload ? { upload } : {}),
     schema: schemaOf({ id, endpoint, method, traits, scopes, fields, form, upload, call })
   }
@@ -143,7 +143,7 @@ function exampleCallOf({ input, exactlyOne = [], example = {} }: Endpoint): Exam
 /** Where each field of a request travels, those of `all` included. */
 function locateFields({ input, all = {} }: Endpoint, method: Verb, pathFields: readonly string[]) {
   const fields: RequestFields = { path: {}, query: {}, body: {} }
-  const partOf = new Map<string, keyof RequestFields>()
+  const fieldLocations = new Map<string, keyof RequestFields>()
   const selectors = Object.keys(all)
   const takesBody = method !== 'GET' && method !== 'DELETE'
   // `all` stands where the selector stands that it replaces.
@@ -152,10 +152,10 @@ function locateFields({ input, all = {} }: Endpoint, method: Verb, pathFields: r
     !takesBody || marked(field, 'query') === true || (selectsInQuery && selectAllFieldNames.includes(name))
   for (const [name, field] of Object.entries({ ...input.properties, ...selectAllFields(selectors) })) {
     const part = pathFields.includes(name) ? 'path' : travelsInQuery(name, field) ? 'query' : 'body'
-    partOf.set(name, part)
+    fieldLocations.set(name, part)
     fields[part][name] = selectors.includes(name) ? maybe(field) : part === 'query' ? inUrl(field) : field
   }
-  return { fields, partOf }
+  return { fields, fieldLocations }
 }
 
 /** A field as a URL holds it. */

@@ -14,7 +14,7 @@ export function validateSelection(operation: Operation, input: Record<string, un
   const chosen = input.all === true ? selectors[0] : typeof input.all === 'string' ? input.all : undefined
   const errors: Violation[] = []
   const complain = (field: string, detail: string) =>
-    errors.push({ in: operation.partOf.get(field) ?? 'query', pointer: `/${field}`, detail })
+    errors.push({ in: operation.fieldLocations.get(field) ?? 'query', pointer: `/${field}`, detail })
   for (const name of selectors) {
     if (name === chosen && input[name] !== undefined) complain(name, 'must be left out when `all` selects everything')
     else if (name !== chosen && input[name] === undefined && !optional.has(name))
@@ -59,7 +59,7 @@ export async function callOnAll(
   if (missing.length > 0)
     throw invalid(
       missing.map(name => ({
-        in: operation.partOf.get(name) ?? 'query',
+        in: operation.fieldLocations.get(name) ?? 'query',
         pointer: `/${name}`,
         detail: 'is required with `all`, to count what is selected'
       }))

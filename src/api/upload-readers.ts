@@ -58,7 +58,7 @@ const readRaw: ReadUpload = async (request, plan, limit) => {
   return {
     input: checked.value as Record<string, unknown>,
     file: { filename: plan.declared.filename, type: request.headers['content-type'] ?? plan.declared.type, bytes, size },
-    partOf: plan.inQuery
+    fieldLocations: plan.inQuery
   }
 }
 
@@ -93,7 +93,7 @@ const readRows: ReadUpload = (request, plan, limit) => {
       })(),
       size: file.length
     },
-    partOf: plan.inBody
+    fieldLocations: plan.inBody
   }
 }
 
@@ -163,7 +163,7 @@ const readParts: ReadUpload = async (request, plan, limit) => {
       Object.assign(upload.input, Object.fromEntries(came))
       return Object.fromEntries(came)
     },
-    partOf: plan.inBody
+    fieldLocations: plan.inBody
   }
   return upload
 }

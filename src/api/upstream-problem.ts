@@ -29,11 +29,11 @@ export function problemOfUpstreamError(
   credential: Credential,
   sent: string | URLSearchParams
 ): Problem {
-  const { endpoint, form, partOf, traits, upload } = operation
+  const { endpoint, form, fieldLocations, traits, upload } = operation
   const message = redact(text, secretsOf(operation, credential, sent))
   const about = fieldName ?? /^INVALID_(\w+)$/.exec(meaningOf(code).name)?.[1]?.toLowerCase()
   const field = about === undefined ? undefined : form.fieldOf.get(about)
-  const part = field === undefined ? undefined : partOf.get(field)
+  const part = field === undefined ? undefined : fieldLocations.get(field)
   // The filter of a list refers to things; the selector of a change addresses them, as the path does; beside a file the query holds what a body would.
   const addressed = part === undefined ? undefined : part === 'path' || (part === 'query' && !traits.safe && !upload)
   const { name, type } = meaningOf(code, addressed)

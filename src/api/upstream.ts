@@ -24,7 +24,7 @@ export interface UploadInput {
   after?: () => Promise<Record<string, unknown>>
   file: Omit<FilePart, 'name'>
   /** Where the fields stand, for the problems that name them. */
-  partOf: Operation['partOf']
+  fieldLocations: Operation['fieldLocations']
 }
 
 /** Calls the upstream for a request, with the account of its tenant. All methods throw Problem. */
@@ -96,7 +96,7 @@ export function createUpstream({ client, accounts, config, replicas }: UpstreamO
   return {
     async call(context, operation, input, encoded) {
       const form = encoded ?? encodeForm(operation, input)
-      const { decode, decodeRows, decodeRowsWithheld, answers: resultFields, partial, traits } = operation
+      const { decode, decodeRows, decodeRowsWithheld, resultFields, partial, traits } = operation
       const seesSecrets = context.request.tenant.scopes.includes('secrets')
       const content = client.form(form, {
         decode,
@@ -106,8 +106,8 @@ export function createUpstream({ client, accounts, config, replicas }: UpstreamO
       })
       return run(context, operation, content, traits.startsSession ? sessionTimeoutMs : timeoutMs, form)
     },
-    async upload(context, { input, after, file, partOf }) {
-      const operation = { ...context.operation, partOf }
+    async upload(context, { input, after, file, fieldLocations }) {
+      const operation = { ...context.operation, fieldLocations }
       const before = textsOf(operation, input, operation.form.encode({}))
       const content = client.upload(
         {
@@ -115,7 +115,7 @@ export function createUpstream({ client, accounts, config, replicas }: UpstreamO
           file: { ...file, name: operation.upload?.wire ?? '' },
           after: after && (async () => textsOf(operation, await after()))
         },
-        { decode: operation.decode, resultFields: operation.answers }
+        { decode: operation.decode, resultFields: operation.resultFields }
       )
       return run(context, operation, content, timeoutMs, before)
     },
@@ -171,26 +171,26 @@ function accountFor({ childAccount, tenant }: FastifyRequest, account: Account |
 }
 
 /** Fields as single parameters. @param prefix a form to begin with */
-function textsOf({ form, partOf }: Operation, input: Record<string, unknown>, prefix = ''): URLSearchParams {
+function textsOf({ form, fieldLocations }: Operation, input: Record<string, unknown>, prefix = ''): URLSearchParams {
   try {
     return new URLSearchParams(
       form.fields.reduce((text, { name, write }) => (input[name] === undefined ? text : text + write(input[name])), prefix)
     )
   } catch (error) {
-    throw asViolation(error, partOf)
+    throw asViolation(error, fieldLocations)
   }
 }
 
-function encodeForm({ form, partOf }: Operation, input: Record<string, unknown>): string {
+function encodeForm({ form, fieldLocations }: Operation, input: Record<string, unknown>): string {
   try {
     return form.encode(input)
   } catch (error) {
-    throw asViolation(error, partOf)
+    throw asViolation(error, fieldLocations)
   }
 }
 
 /** A value that cannot be encoded, as the caller's mistake. */
-const asViolation = (error: unknown, partOf: Operation['partOf']): unknown =>
+const asViolation = (error: unknown, fieldLocations: Operation['fieldLocations']): unknown =>
   error instanceof Unencodable
-    ? invalid([{ in: partOf.get(error.field) ?? 'body', pointer: `/${error.field}`, detail: error.message }])
+    ? invalid([{ in: fieldLocations.get(error.field) ?? 'body', pointer: `/${error.field}`, detail: error.message }])
     : error

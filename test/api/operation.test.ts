@@ -58,7 +58,7 @@ t.test('two endpoints of one name or address are refused', async t => {
 })
 
 t.test('a declaration determines scopes, places of fields and the schema', async t => {
-  const { schema, scopes, partOf, method, url } = compile('updateSkill', {
+  const { schema, scopes, fieldLocations, method, url } = compile('updateSkill', {
     ...good,
     http: 'PATCH /skills/:skillId',
     rpc: 'SetSkillInfo',
@@ -69,7 +69,7 @@ t.test('a declaration determines scopes, places of fields and the schema', async
   })
   t.same([method, url, scopes], ['PATCH', '/skills/:skillId', ['skills:write']])
   t.same(
-    [...partOf],
+    [...fieldLocations],
     [
       ['skillId', 'path'],
       ['skillName', 'body']

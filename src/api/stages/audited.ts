@@ -18,7 +18,7 @@ export const audited =
 
 async function respondAudited(context: RequestContext, next: RespondNext, audit: Pick<CallAudit, 'begin' | 'end'>): Promise<unknown> {
   const { operation, request } = context
-  const { id, endpoint, partOf } = operation
+  const { id, endpoint, fieldLocations } = operation
   const { tenant, callerAddress, childAccount } = request
   const entry = await audit.begin(tenant.tenantId, {
     actor: { kind: 'key', id: tenant.keyId, address: callerAddress, requestId: String(request.id) },
@@ -26,7 +26,7 @@ async function respondAudited(context: RequestContext, next: RespondNext, audit:
     detail: {
       method: endpoint.rpc,
       ...(childAccount === undefined ? {} : { childAccount }),
-      ...selectorsOf(partOf, inputOf(request))
+      ...selectorsOf(fieldLocations, inputOf(request))
     }
   })
   try {
@@ -47,9 +47,9 @@ const inputOf = ({ params, query, body }: FastifyRequest): Record<string, unknow
 })
 
 /** What a call is about, by ids and names alone: what stands in the path, and ids. Everything else is content. */
-function selectorsOf(partOf: Operation['partOf'], input: Record<string, unknown>): { selectors?: Record<string, unknown> } {
+function selectorsOf(fieldLocations: Operation['fieldLocations'], input: Record<string, unknown>): { selectors?: Record<string, unknown> } {
   const selectors = Object.entries(input).filter(
-    ([field]) => partOf.get(field) === 'path' || /Id$/.test(field) || field === 'all' || field === 'expectedCount'
+    ([field]) => fieldLocations.get(field) === 'path' || /Id$/.test(field) || field === 'all' || field === 'expectedCount'
   )
   return selectors.length > 0 ? { selectors: Object.fromEntries(selectors) } : {}
 }
