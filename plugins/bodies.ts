@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer'
-import type { FastifyInstance } from 'fastify'
+import type { TSchema } from '@sinclair/typebox'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { acceptsJson } from '../src/api/accept.ts'
+import { checkSize } from '../src/api/body/scanner.ts'
 import { Problem } from '../src/problems/problem.ts'
 
 /** How long a caller may go on sending a body after the response to it, in milliseconds. */
@@ -24,16 +26,25 @@ export default fp(
   async (app: FastifyInstance) => {
     const parse = app.getDefaultJsonParser('error', 'error')
     app.removeContentTypeParser('application/json')
-    app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
       // A content type without content is no body.
-      if (bytes.length === 0) return done(null, undefined)
-      try {
-        checkEncoding(request.headers)
-      } catch (error) {
-        return done(error as Error)
+      const bytes = body.length === 0 ? undefined : body
+      if (bytes) checkEncoding(request.headers)
+      if (bytes && !isUtf8(bytes)) throw new Problem('malformed-body', 'The body is not valid UTF-8.')
+      const { config, schema } = request.routeOptions
+      const parseText = (text: string): unknown => {
+        let outcome: unknown
+        parse(request, text, (error, value) => {
+          if (error) throw error
+          outcome = value
+        })
+        return outcome
       }
-      if (!isUtf8(bytes as Buffer)) return done(new Problem('malformed-body', 'The body is not valid UTF-8.'))
-      return parse(request, bytes.toString(), done)
+      const upload = config.operation?.upload
+      if (upload) return upload.rows.read(bytes, parseText)
+      if (!bytes) return undefined
+      if (schema?.body) checkSize(bytes, schema.body as TSchema)
+      return parseText(bytes.toString())
     })
 
     app.addHook('onRequest', (request, _reply, next) => {

@@ -46,7 +46,8 @@ import {
   text,
   timestamp
 } from '../schemas/common.ts'
-import { writeCsv } from '../src/api/csv.ts'
+import type { Row } from '../src/api/body/rows.ts'
+import { CsvFile } from '../src/api/csv.ts'
 import { endpoint } from '../src/api/endpoint.ts'
 import { created, done, first, listBeside, outcome, outcomes, page } from '../src/api/replies.ts'
 import type { Upload } from '../src/api/upload.ts'
@@ -66,8 +67,6 @@ const fileContent = file(
 const bodies =
   'Send the tasks as a part of `multipart/form-data` with the other fields beside it, before or after; as a `text/csv` body with the other fields in the query; or as JSON. A file goes on byte by byte, in whatever encoding `encoding` names.'
 
-type Row = Record<string, string | number | boolean>
-
 function unixSeconds(instant: string, pointer: string): number {
   const seconds = toUnixSeconds(instant)
   if (seconds === undefined) throw invalid([{ in: 'body', pointer, detail: 'is not an instant between the years 0000 and 9999 in UTC' }])
@@ -82,12 +81,10 @@ const tasksUpload: Upload = {
     name: 'tasks',
     schema: CallListTasks,
     fields: { encoding: WritableEncoding },
-    toFile({ tasks, ...format }) {
-      const rows = (tasks as Row[]).map(({ __start_at: startAt, ...row }, i) =>
-        startAt === undefined ? row : { ...row, __start_at: unixSeconds(String(startAt), `/tasks/${i}/__start_at`) }
+    createFile: format =>
+      new CsvFile(format, '/tasks', ({ __start_at: startAt, ...row }: Row, pointer) =>
+        startAt === undefined ? row : { ...row, __start_at: unixSeconds(String(startAt), `${pointer}/__start_at`) }
       )
-      return writeCsv(rows, format, '/tasks')
-    }
   }
 }
 const batch = {

@@ -122,6 +122,16 @@ t.test('no body makes a problem of more than 16 KiB, and none takes time out of 
   t.comment(`${rounds.requests} requests, ${targets.filter(({ fields }) => fields).length} operations`)
 })
 
+t.test('a body of thousands of unknown fields is refused without being parsed', async t => {
+  for (const url of ['/skills', '/call-lists', '/call-lists/1/tasks', '/admin/tenants']) {
+    const { status, body } = await service.call('POST', url, bodies['unknown fields']!(60_000, {}), {
+      headers: { 'content-type': 'application/json', ...(url.startsWith('/admin') ? adminHeaders : {}) }
+    })
+    t.equal(status, 400, url)
+    t.match(body.errors, [{ pointer: '', detail: /more than 500 fields/ }], url)
+  }
+})
+
 t.test('no query makes a problem of more than 16 KiB, and none takes time out of proportion', async t => {
   for (const one of targets)
     for (const [name, query] of Object.entries(queries)) {

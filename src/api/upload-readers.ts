@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Multipart, MultipartFile } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
 import { Problem, type Violation } from '../problems/problem.ts'
+import type { RowsBody } from './body/rows.ts'
 import type { UploadPlan } from './upload.ts'
 import type { UploadInput } from './upstream.ts'
 import { type Check, invalid } from './validation.ts'
@@ -77,21 +78,21 @@ async function* rawBytes(body: Readable, limit: number): AsyncGenerator<Uint8Arr
 }
 
 /** The body is JSON, whose rows become the file. */
-const readRows: ReadUpload = (request, plan, limit) => {
+const readRows: ReadUpload = async (request, plan, limit) => {
   refuseQuery(request, plan)
-  const { rows, filename, type } = plan.declared
-  const { [rows.name]: _, ...input } = request.body as Record<string, unknown>
-  const file = rows.toFile(request.body as Record<string, unknown>)
-  if (file.length > limit) throw tooLarge(limit)
+  const { filename, type } = plan.declared
+  const { input, write } = request.body as RowsBody
+  const { pieces, bytes } = await write()
+  if (bytes > limit) throw tooLarge(limit)
   return {
     input,
     file: {
       filename,
       type,
       bytes: (async function* () {
-        yield file
+        yield* pieces
       })(),
-      size: file.length
+      size: bytes
     },
     fieldLocations: plan.inBody
   }

@@ -2,6 +2,7 @@ import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/ty
 import { maybe, strict } from '../../schemas/common.ts'
 import type { Violation } from '../problems/problem.ts'
 import { marked } from '../voximplant/wire/marks.ts'
+import { compileRowsReader, type RowFile, type RowsReader } from './body/rows.ts'
 import { type ExampleCall, exampleOf, exampleOfObject } from './example.ts'
 import { type Check, compileCheck } from './validation.ts'
 
@@ -22,8 +23,8 @@ export interface Upload {
     schema: TSchema
     /** Fields that mean something narrower where they come with rows. */
     fields?: TProperties
-    /** The file that a JSON body stands for. Throws Problem. */
-    toFile(body: Record<string, unknown>): Uint8Array
+    /** An empty file for the rows of a JSON body whose other fields are these. Throws Problem. */
+    createFile(body: Record<string, unknown>): RowFile
   }
 }
 
@@ -42,6 +43,8 @@ export interface UploadPlan {
   checkQuery: Check
   checkParts: Check
   checkSomeParts: Check
+  /** Reads a JSON body. */
+  rows: RowsReader
   /** For Fastify. */
   querystring: TObject
   body: { content: Record<string, { schema: TSchema }> }
@@ -64,6 +67,7 @@ export function compileUpload(
   const { [field]: _, ...texts } = fields
   const { rows, type } = declared
   if (fields[rows.name]) throw new Error(`the rows of an upload need a name of their own, not ${rows.name}`)
+  const json = compileRowsReader({ ...rows, fields: { ...texts, ...rows.fields } })
   const queried = Object.fromEntries(
     Object.entries(texts).map(([name, schema]) => [
       name,
@@ -80,18 +84,17 @@ export function compileUpload(
     checkQuery: compileCheck(strict(texts), 'query', false),
     checkParts: compileCheck(strict(texts), 'body', true),
     checkSomeParts: compileCheck(strict(optional(texts)), 'body', true),
+    rows: json,
     querystring: strict(queried),
     body: {
       content: {
         'multipart/form-data': { schema: strict(fields) },
         [type]: { schema: Type.String({ description: file.description ?? '', examples: [declared.example] }) },
         'application/json': {
-          schema: strict(
-            { [rows.name]: rows.schema, ...texts, ...rows.fields },
-            {
-              examples: [{ [rows.name]: call.values[rows.name] ?? exampleOf(rows.schema), ...exampleOfObject(Type.Object(texts), call) }]
-            }
-          )
+          schema: {
+            ...json.schema,
+            examples: [{ [rows.name]: call.values[rows.name] ?? exampleOf(rows.schema), ...exampleOfObject(Type.Object(texts), call) }]
+          }
         }
       }
     }

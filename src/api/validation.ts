@@ -45,13 +45,15 @@ const hasOpenPart = ({ type, anyOf, properties, items, additionalProperties }: T
     inner => typeof inner === 'object' && hasOpenPart(inner)
   )
 
-/** Fastify's validator compiler. A body that streams is checked where it is read: `plugins/uploads.ts`. */
+/** Fastify's validator compiler. The body of an upload is checked where it is read. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart, contentType }) =>
   httpPart === 'headers'
     ? compileHeaderCheck(schema)
-    : contentType === undefined || contentType === 'application/json'
+    : contentType === undefined
       ? compileCheck(schema, partNames[httpPart ?? 'body'] ?? 'body')
-      : () => true
+      : contentType === 'application/json'
+        ? body => (isObject(body) && body.problem instanceof Problem ? { error: body.problem } : true)
+        : () => true
 
 /** The check of headers. The one that is ever required has a problem of its own. */
 function compileHeaderCheck(schema: TSchema): Check {

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { ByteBudget, Hold } from '../limits/byte-budget.ts'
+import type { Turns } from '../limits/turns.ts'
 import { textOf } from './encoding.ts'
 import { RowReader, type Rows } from './rows.ts'
 import type { Decode, Drift } from './wire/drift.ts'
@@ -20,29 +21,6 @@ export interface LargeResponses {
   drift: Drift
   /** The longest response that is read, in bytes. */
   maxBytes: number
-}
-
-/** Work in small steps, one step in each turn of the event loop, by turns of those who have some: other requests come in between. */
-export class Turns {
-  readonly #queue: { step(): boolean }[] = []
-  #scheduled = false
-
-  /** @param work `step` does some work and returns whether there is more. */
-  add(work: { step(): boolean }): void {
-    this.#queue.push(work)
-    this.#schedule()
-  }
-
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      const work = this.#queue.shift()!
-      if (work.step()) this.#queue.push(work)
-      if (this.#queue.length > 0) this.#schedule()
-    })
-  }
 }
 
 /** What a large response came to: its text, or the text around its rows. */

@@ -1,16 +1,22 @@
 import t from 'tap'
-import { maxCells, maxColumns, writeCsv } from '../src/api/csv.ts'
-import type { Problem, Violation } from '../src/problems/problem.ts'
-import { disproportion, growth } from './growth.ts'
+import type { Row } from '../../src/api/body/rows.ts'
+import { CsvFile, type CsvFormat, maxCells, maxColumns } from '../../src/api/csv.ts'
+import type { Problem, Violation } from '../../src/problems/problem.ts'
+import { disproportion, growth } from '../growth.ts'
 
 /** Rows of JSON as CSV, in time and memory that grow with what the rows hold. */
 
-type Row = Record<string, string | number | boolean>
+/** The file of rows that come in batches of 100. */
+function csvOf(rows: Row[], format: CsvFormat = {}): string {
+  const file = new CsvFile(format, '/tasks')
+  for (let i = 0; i < rows.length; i += 100) file.add(rows.slice(i, i + 100))
+  return Buffer.concat([...file.pieces()]).toString()
+}
 
 /** The violations that rows are refused with. */
 function refusal(rows: Row[], format = {}): Violation[] {
   try {
-    writeCsv(rows, format, '/tasks')
+    csvOf(rows, format)
   } catch (error) {
     return (error as Problem).errors ?? []
   }
@@ -40,8 +46,7 @@ t.test('rows that would have more than 500,000 cells are refused, and the first 
 })
 
 t.test('a field that every object inherits is empty in rows that do not have it', async t => {
-  const csv = writeCsv([{ a: 1 }, { constructor: 2, toString: 'x' }], {}, '/tasks')
-  t.equal(csv.toString(), 'a;constructor;toString\n1;;\n;2;x\n')
+  t.equal(csvOf([{ a: 1 }, { constructor: 2, toString: 'x' }]), 'a;constructor;toString\n1;;\n;2;x\n')
 })
 
 t.test('a number whose digits JSON has lost already is refused by name', async t => {
@@ -57,6 +62,24 @@ t.test('a number whose digits JSON has lost already is refused by name', async t
 t.test('of rows that are all invalid the first 21 are reported', async t => {
   const rows = Array.from({ length: 1_000 }, () => ({ a: 'Ж' }))
   t.equal(refusal(rows, { encoding: 'latin1' }).length, 21)
+})
+
+t.test('a file is written some thousand cells at a time, with all columns in each row', async t => {
+  const file = new CsvFile({}, '/tasks')
+  for (let i = 0; i < 1_000; i++) file.add([{ a: i, [`b${i % 9}`]: i }])
+  const pieces = [...file.pieces()]
+  t.equal(pieces.length, 3)
+  const lines = Buffer.concat(pieces).toString().split('\n')
+  t.equal(lines.length, 1_002)
+  t.equal(lines[1], '0;0;;;;;;;;')
+  t.equal(lines[1_000], '999;999;;;;;;;;')
+})
+
+t.test('rows are refused at the row with the 21st column beyond the limit, before the others come', async t => {
+  const file = new CsvFile({}, '/tasks')
+  file.add([columns(maxColumns)])
+  file.add([columns(20, maxColumns)])
+  t.throws(() => file.add([{ another: 1 }]), /one column too many/)
 })
 
 t.test('the time to write rows grows with the rows, whatever fields they have', async t => {
