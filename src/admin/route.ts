@@ -1,3 +1,4 @@
+import type {} from '@fastify/swagger'
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import type { FastifyRouteSchemaDef } from 'fastify/types/schema.d.ts'

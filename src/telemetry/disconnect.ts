@@ -1,4 +1,7 @@
-/** Whether a caller has disconnected before its response was sent. Its AbortSignal is made when it is first asked for. */
+/**
+ * Whether a caller has disconnected before its response was sent. Its AbortSignal is made when it is first asked for. Fastify's `request.signal` is
+ * none of that kind: it is aborted as soon as a body has been read.
+ */
 export class Disconnect {
   #aborted = false
   #controller: AbortController | undefined
