@@ -171,7 +171,7 @@ onEveryDatabase(t, 'what an administrator does', async (t, { dialect, exec }) =>
 
   const at = new Date('2026-11-24T10:00:00Z')
   await store.touch({ keys: new Map([[keyId, at]]), credentials: new Map([['acme', at]]) })
-  await store.touchKeys(new Map([[keyId, new Date('2026-11-24T09:00:00Z')]]))
+  await store.touch({ keys: new Map([[keyId, new Date('2026-11-24T09:00:00Z')]]) })
   t.equal((await store.key(keyId))?.lastUsedAt, at.toISOString(), 'the latest of them stays')
   t.match((await store.credentials('acme'))[0], { version: 3, lastUsedAt: at.toISOString() })
 

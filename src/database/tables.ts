@@ -68,6 +68,22 @@ export interface Tables {
     outcome: string
     detail: string | null
   }
+  idempotency: {
+    id: string
+    /** The hash of tenant, lineage of the API key, operation and the caller's key, which is stored nowhere. */
+    slot: string
+    tenant_id: string
+    key_id: string
+    operation: string
+    state: 'started' | 'sent' | 'done' | 'unknown'
+    /** The attempt that holds it. */
+    owner: string
+    fingerprint: string | null
+    sealed: string | null
+    created_at: string
+    lease_until: string
+    expires_at: string | null
+  }
 }
 
 const parsed = (text: string | null) => (text === null ? undefined : JSON.parse(text))

@@ -1,11 +1,14 @@
 import { hash, randomUUID } from 'node:crypto'
-import type { Kysely } from 'kysely'
 import { countUpTo, createQuota, type Quota, QuotaExceeded } from '../database/quota.ts'
-import { batchSize, inBatches, skipLocked, sweepBudgetMs } from '../database/sweep.ts'
-import type { Tables as StoreTables } from '../database/tables.ts'
-import { writeEntry } from '../tenants/audit-log.ts'
-import { type Actor, type Store, StoreRefusal } from '../tenants/store.ts'
-import { type Place, SealError } from '../vault/vault.ts'
+import { batchSize } from '../database/sweep.ts'
+import type { Tables } from '../database/tables.ts'
+import { type Store, StoreRefusal } from '../tenants/store.ts'
+import { SealError } from '../vault/vault.ts'
+import { createOperatorRecords, type OperatorRecords } from './operator-records.ts'
+import { type Answer, openAnswer, sealAnswer } from './stored-response.ts'
+import { type SweptRecords, sweepRecords } from './sweep.ts'
+
+export type { Answer }
 
 /**
  * The records of idempotency keys. A request claims its key before anything else (`started`), says so right before its call can leave (`sent`),
@@ -16,28 +19,8 @@ import { type Place, SealError } from '../vault/vault.ts'
  * claim gone, sends nothing.
  */
 
-export type State = 'started' | 'sent' | 'done' | 'unknown'
-
-interface Row {
-  id: string
-  /** The hash of tenant, lineage of the API key, operation and the caller's key, which is kept nowhere. */
-  slot: string
-  tenant_id: string
-  key_id: string
-  operation: string
-  state: State
-  /** The attempt that holds it. */
-  owner: string
-  fingerprint: string | null
-  sealed: string | null
-  created_at: string
-  lease_until: string
-  expires_at: string | null
-}
-
-interface Tables {
-  idempotency: Row
-}
+type Row = Tables['idempotency']
+export type State = Row['state']
 
 /** Whose request it is, what it calls, and the caller's name for it. */
 export interface Claim {
@@ -48,14 +31,6 @@ export interface Claim {
   lineage: string
   operation: string
   key: string
-}
-
-/** An answer as it is repeated. */
-export interface Answer {
-  status: number
-  /** Lower-case names. */
-  headers: Record<string, string>
-  body?: string
 }
 
 /** How an attempt ended. */
@@ -79,20 +54,6 @@ export interface Known {
   answer(): Promise<Answer>
 }
 
-/** A record as operators see it. */
-export interface IdempotencyRecord {
-  id: string
-  tenantId: string
-  keyId: string
-  operation: string
-  state: State
-  createdAt: string
-  expiresAt: string | undefined
-}
-
-/** How an operator settles a record: it had its effect (and what to answer from now on), or it was never sent. */
-export type Settlement = { outcome: 'done'; answer: Answer } | { outcome: 'not-sent' }
-
 export interface IdempotencyOptions {
   /** How long answers are kept, in milliseconds. */
   ttl: number
@@ -104,60 +65,25 @@ export interface IdempotencyOptions {
   quota?: Quota
 }
 
-export interface Idempotency {
+export interface Idempotency extends OperatorRecords {
   /** Claims a key, or returns its existing record. Throws QuotaExceeded, and when the store is unavailable. */
   claim(claim: Claim, fingerprint: string | undefined): Promise<{ attempt: Attempt } | { known: Known }>
   /** Renews what this process holds, and writes what could not be written before. To be called thrice a lease. */
   renew(): Promise<void>
-  /**
-   * Frees what has expired and settles what dead processes held, in batches and for a limited time: `more` says that it did not get to the end.
-   * How many records that were; `forgotten`: outcomes that stayed unknown too long.
-   */
-  sweep(): Promise<{ expired: number; freed: number; unknown: number; forgotten: number; more: boolean }>
-  record(id: string): Promise<IdempotencyRecord | undefined>
-  /** Records by state, oldest first. `after`: the id of one, for the page after it. */
-  list(query: { state?: State; tenantId?: string; after?: string; limit?: number }): Promise<{ items: IdempotencyRecord[]; next?: string }>
-  /** Settles an `unknown` record by hand, with an audit entry. It may not be `unknown` (any more). */
-  settle(id: string, settlement: Settlement, actor: Actor): Promise<'settled' | 'not-unknown' | 'missing'>
+  /** See `sweepRecords`. */
+  sweep(): Promise<SweptRecords>
   /** Resolves when this process holds no claim, or after a timeout in milliseconds. */
   idle(timeout: number): Promise<void>
 }
 
-const defaultPage = 100
-const largestPage = 1000
-/** Who owns what an operator has settled: no process. */
-const settled = 'settled'
-
 const slotOf = ({ tenantId, lineage, operation, key }: Claim): string =>
   hash('sha256', JSON.stringify([tenantId, lineage, operation, key]), 'base64url')
-
-/** An answer belongs to its record and to the request that it answers. */
-const placeOf = (row: Pick<Row, 'tenant_id' | 'id' | 'slot' | 'fingerprint'>): Place => [
-  'idempotency',
-  row.tenant_id,
-  row.id,
-  row.slot,
-  row.fingerprint ?? ''
-]
-
-const recordOf = (row: Omit<Row, 'slot' | 'sealed' | 'owner'>): IdempotencyRecord => ({
-  id: row.id,
-  tenantId: row.tenant_id,
-  keyId: row.key_id,
-  operation: row.operation,
-  state: row.state,
-  createdAt: row.created_at,
-  expiresAt: row.expires_at ?? undefined
-})
-
-const columns = ['id', 'tenant_id', 'key_id', 'operation', 'state', 'fingerprint', 'created_at', 'lease_until', 'expires_at'] as const
 
 /** A quota of records per tenant; 0: none. */
 export const recordQuota = (database: Store['database'], max: number): Quota =>
   createQuota({
     max,
-    count: tenantId =>
-      countUpTo(max, database, (database as unknown as Kysely<Tables>).selectFrom('idempotency').where('tenant_id', '=', tenantId))
+    count: tenantId => countUpTo(max, database, database.selectFrom('idempotency').where('tenant_id', '=', tenantId))
   })
 
 interface Held {
@@ -170,7 +96,7 @@ export function createIdempotency(
   store: Pick<Store, 'database' | 'seal' | 'open' | 'clock'>,
   { ttl, lease, unknownTtl = 0, quota }: IdempotencyOptions
 ): Idempotency {
-  const database = store.database as unknown as Kysely<Tables>
+  const { database } = store
   const held = new Map<string, Held>()
   let waiting: (() => void)[] = []
   let renewing = false
@@ -178,9 +104,6 @@ export function createIdempotency(
   let attempts = 0
   const inFuture = (ms: number): string => new Date(store.clock.now() + ms).toISOString()
   const now = (): string => inFuture(0)
-
-  const sealAnswer = (row: Pick<Row, 'tenant_id' | 'id' | 'slot' | 'fingerprint'>, answer: Answer): Promise<string> =>
-    store.seal(row.tenant_id, Buffer.from(JSON.stringify(answer)), placeOf(row))
 
   const letGo = ({ owner }: Held['row']): void => {
     held.delete(owner)
@@ -218,7 +141,7 @@ export function createIdempotency(
         .execute()
     else {
       const fingerprint = end.fingerprint ?? null
-      const sealed = await sealAnswer({ ...row, fingerprint }, end.answer)
+      const sealed = await sealAnswer(store, { ...row, fingerprint }, end.answer)
       // Also from `unknown`: others took this process for dead, but it has the answer.
       await database
         .updateTable('idempotency')
@@ -260,30 +183,11 @@ export function createIdempotency(
     id: row.id,
     state: row.state,
     fingerprint: row.fingerprint ?? undefined,
-    answer: async () => JSON.parse((await store.open(row.tenant_id, row.sealed ?? '', placeOf(row))).toString()) as Answer
+    answer: () => openAnswer(store, row)
   })
 
-  type Column = 'lease_until' | 'expires_at'
-  /** A batch of what is over; other replicas may be at another one. */
-  const overdue = (state: State, column: Column, before: string) =>
-    database.with('overdue', rows =>
-      skipLocked(
-        database,
-        rows.selectFrom('idempotency').select('id').where('state', '=', state).where(column, '<=', before).limit(batchSize)
-      )
-    )
-  const removeOverdue = (state: State, column: Column, deadline: number, before = now()) =>
-    inBatches(async () => {
-      const { numDeletedRows } = await overdue(state, column, before)
-        .deleteFrom('idempotency')
-        .where('id', 'in', ({ selectFrom }) => selectFrom('overdue').select('overdue.id'))
-        .where('state', '=', state)
-        .where(column, '<=', before)
-        .executeTakeFirstOrThrow()
-      return Number(numDeletedRows)
-    }, deadline)
-
   return {
+    ...createOperatorRecords(store, ttl),
     async claim(claim, fingerprint) {
       const slot = slotOf(claim)
       const full = quota !== undefined && !(await quota.allows(claim.tenantId))
@@ -392,92 +296,7 @@ export function createIdempotency(
       }
     },
 
-    async sweep() {
-      const deadline = performance.now() + sweepBudgetMs
-      const expired = await removeOverdue('done', 'expires_at', deadline)
-      const freed = await removeOverdue('started', 'lease_until', deadline)
-      const unknown = await inBatches(async () => {
-        const before = now()
-        const { numUpdatedRows } = await overdue('sent', 'lease_until', before)
-          .updateTable('idempotency')
-          .set({ state: 'unknown' })
-          .where('id', 'in', ({ selectFrom }) => selectFrom('overdue').select('overdue.id'))
-          .where('state', '=', 'sent')
-          .where('lease_until', '<=', before)
-          .executeTakeFirstOrThrow()
-        return Number(numUpdatedRows)
-      }, deadline)
-      const forgotten =
-        unknownTtl === 0 ? { rows: 0, more: false } : await removeOverdue('unknown', 'lease_until', deadline, inFuture(-unknownTtl))
-      if (forgotten.rows > 0)
-        await writeEntry(store.database, store.clock, {
-          actor: { kind: 'service', id: 'sweep' },
-          action: 'idempotency.forget',
-          detail: { records: forgotten.rows }
-        })
-      return {
-        expired: expired.rows,
-        freed: freed.rows,
-        unknown: unknown.rows,
-        forgotten: forgotten.rows,
-        more: [expired, freed, unknown, forgotten].some(({ more }) => more)
-      }
-    },
-
-    async record(id) {
-      const row = await database.selectFrom('idempotency').select(columns).where('id', '=', id).executeTakeFirst()
-      return row && recordOf(row)
-    },
-
-    async list({ state, tenantId, after, limit = defaultPage }) {
-      const size = Math.min(Math.max(1, limit), largestPage)
-      let query = database
-        .selectFrom('idempotency')
-        .select(columns)
-        .orderBy('created_at')
-        .orderBy('id')
-        .limit(size + 1)
-      if (state !== undefined) query = query.where('state', '=', state)
-      if (tenantId !== undefined) query = query.where('tenant_id', '=', tenantId)
-      if (after !== undefined) {
-        const from = database.selectFrom('idempotency').select('created_at').where('id', '=', after)
-        query = query.where(({ eb, or, and }) =>
-          or([eb('created_at', '>', from), and([eb('created_at', '=', from), eb('id', '>', after)])])
-        )
-      }
-      const rows = await query.execute()
-      const items = rows.slice(0, size).map(recordOf)
-      return rows.length > size ? { items, next: items.at(-1)!.id } : { items }
-    },
-
-    async settle(id, settlement, actor) {
-      const row = await database.selectFrom('idempotency').selectAll().where('id', '=', id).executeTakeFirst()
-      if (row?.state !== 'unknown') return row ? 'not-unknown' : 'missing'
-      // Sealed before the transaction begins: it may have to read the tenant's data key.
-      const sealed = settlement.outcome === 'done' ? await sealAnswer(row, settlement.answer) : null
-      return database.transaction().execute(async transaction => {
-        const { numUpdatedRows } = await transaction
-          .updateTable('idempotency')
-          .set({ state: 'done', owner: settled, sealed, expires_at: inFuture(ttl) })
-          .where('id', '=', id)
-          .where('state', '=', 'unknown')
-          .executeTakeFirst()
-        if (numUpdatedRows !== 1n) return 'not-unknown'
-        if (settlement.outcome === 'not-sent') await transaction.deleteFrom('idempotency').where('id', '=', id).execute()
-        await writeEntry(transaction as unknown as Kysely<StoreTables>, store.clock, {
-          actor,
-          action: 'idempotency.settle',
-          tenantId: row.tenant_id,
-          target: id,
-          detail: {
-            outcome: settlement.outcome,
-            operation: row.operation,
-            ...(settlement.outcome === 'done' ? { status: settlement.answer.status } : {})
-          }
-        })
-        return 'settled'
-      })
-    },
+    sweep: () => sweepRecords(store, unknownTtl),
 
     async idle(timeout) {
       if (held.size === 0) return

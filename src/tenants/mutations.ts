@@ -3,17 +3,16 @@ import type { Kysely, Transaction } from 'kysely'
 import type { ChangeFeed, Changes } from '../database/changes.ts'
 import type { Clock } from '../database/clock.ts'
 import { keyOf, statusOf, type Tables, tenantOf } from '../database/tables.ts'
-import { canaryName, checkHead, type DataKeys, sealCredential, sealHead } from '../vault/sealing.ts'
-import { partsOf, SealError, type Vault } from '../vault/vault.ts'
+import { checkHead, type DataKeys, sealCredential, sealHead } from '../vault/sealing.ts'
+import { partsOf, type Vault } from '../vault/vault.ts'
 import { createKey } from './api-keys.ts'
 import { writeEntry } from './audit-log.ts'
+import { type Effect, holdCanary, type RotationOptions, rotateMasterKey } from './master-key-rotation.ts'
 import {
   type Actor,
   type ApiKey,
-  type Change,
   type CredentialInput,
   type CredentialStatus,
-  type NewAuditEntry,
   type NewKey,
   type NewTenant,
   StoreRefusal,
@@ -49,10 +48,7 @@ export interface Administration {
    * Wraps every data key with the current master key, in small transactions, while everything is in use; called again it goes on where it
    * was stopped. `left`: those whose master key is not known here. Master keys that wrap nothing any more are retired.
    */
-  rotateMasterKey(options?: {
-    batch?: number
-    onProgress?: (progress: { rewrapped: number; total: number }) => void
-  }): Promise<{ rewrapped: number; left: number }>
+  rotateMasterKey(options?: RotationOptions): Promise<{ rewrapped: number; left: number }>
 }
 
 export interface AdministrationContext {
@@ -66,13 +62,6 @@ export interface AdministrationContext {
 
 const noTenant = (tenantId: string) => new StoreRefusal('tenant-missing', `there is no tenant ${tenantId}`)
 const noKey = (keyId: string) => new StoreRefusal('key-missing', `there is no key ${keyId}`)
-
-/** What a transaction came to: `entry` goes to the audit log; without one, nothing was changed. */
-interface Effect<T> {
-  result: T
-  entry?: Omit<NewAuditEntry, 'actor'>
-  change?: Change
-}
 
 /** Makes changes on somebody's behalf. */
 export function administer({ database, vault, dataKeys, changes, feed, clock }: AdministrationContext, actor: Actor): Administration {
@@ -119,15 +108,6 @@ export function administer({ database, vault, dataKeys, changes, feed, clock }: 
       .where('tenant_id', '=', tenant_id)
       .execute()
     return tenantOf(row)
-  }
-
-  /** A master key that wraps something has a canary; its row is held, so that the key is not retired meanwhile. */
-  const holdCanary = async (transaction: Transaction<Tables>, masterKeyId: string, sealed: string): Promise<void> => {
-    await transaction
-      .insertInto('vault')
-      .values({ name: canaryName(masterKeyId), sealed })
-      .onConflict(conflict => conflict.column('name').doUpdateSet(({ ref }) => ({ sealed: ref('vault.sealed') })))
-      .execute()
   }
 
   const insertKey = async (
@@ -345,79 +325,6 @@ export function administer({ database, vault, dataKeys, changes, feed, clock }: 
         return { result: made, entry, change: { tenantId, keyId } }
       }),
 
-    async rotateMasterKey({ batch = 100, onProgress } = {}) {
-      const canary = await vault.createCanary()
-      const to = partsOf(canary).keyId
-      const wrappedByOther = (query = database.selectFrom('tenants')) => query.where('data_key', 'not like', `v1.${to}.%`)
-      const countLeft = async (): Promise<number> =>
-        Number(
-          (
-            await wrappedByOther()
-              .select(({ fn }) => fn.countAll().as('count'))
-              .executeTakeFirstOrThrow()
-          ).count
-        )
-      const total = await countLeft()
-      let rewrapped = 0
-      onProgress?.({ rewrapped, total })
-      for (let after = ''; ; ) {
-        const rows = await wrappedByOther()
-          .select(['tenant_id', 'data_key'])
-          .where('tenant_id', '>', after)
-          .orderBy('tenant_id')
-          .limit(batch)
-          .execute()
-        if (rows.length === 0) break
-        after = rows.at(-1)!.tenant_id
-        const fresh: { tenant_id: string; data_key: string; wrapped: string }[] = []
-        for (const row of rows) {
-          try {
-            fresh.push({ ...row, wrapped: await vault.rewrap(row.tenant_id, row.data_key) })
-          } catch (error) {
-            // One that does not open must not keep the others waiting: it is counted as left.
-            if (!(error instanceof SealError)) throw error
-          }
-        }
-        rewrapped += await change(async transaction => {
-          await holdCanary(transaction, to, canary)
-          let done = 0
-          for (const { tenant_id, data_key, wrapped } of fresh) {
-            const { numUpdatedRows } = await transaction
-              .updateTable('tenants')
-              .set({ data_key: wrapped })
-              .where('tenant_id', '=', tenant_id)
-              // Somebody else was faster, or the tenant is another one by now.
-              .where('data_key', '=', data_key)
-              .executeTakeFirst()
-            done += Number(numUpdatedRows)
-          }
-          return done === 0
-            ? { result: 0 }
-            : { result: done, entry: { action: 'master-key.rotate', target: to, detail: { rewrapped: done } } }
-        })
-        onProgress?.({ rewrapped, total })
-      }
-      await database.transaction().execute(async transaction => {
-        await holdCanary(transaction, to, canary)
-        const canaries = await transaction
-          .updateTable('vault')
-          // Holds the rows: a tenant that is made meanwhile with an old master key is waited for, and counted.
-          .set(({ ref }) => ({ sealed: ref('sealed') }))
-          .where('name', 'like', 'canary:%')
-          .where('name', '!=', canaryName(to))
-          .returning('name')
-          .execute()
-        for (const { name } of canaries) {
-          const inUse = await transaction
-            .selectFrom('tenants')
-            .select('tenant_id')
-            .where('data_key', 'like', `v1.${name.slice('canary:'.length)}.%`)
-            .limit(1)
-            .executeTakeFirst()
-          if (!inUse) await transaction.deleteFrom('vault').where('name', '=', name).execute()
-        }
-      })
-      return { rewrapped, left: await countLeft() }
-    }
+    rotateMasterKey: options => rotateMasterKey({ database, vault, change }, options)
   }
 }

@@ -55,7 +55,6 @@ export interface Store {
   open(tenantId: string, envelope: string, place: Place): Promise<Buffer>
   /** When keys, and the credentials of tenants, were last used. */
   touch(used: { keys?: ReadonlyMap<string, Date>; credentials?: ReadonlyMap<string, Date> }): Promise<void>
-  touchKeys(used: ReadonlyMap<string, Date>): Promise<void>
   /** Destroys the secrets of credentials that were replaced long enough ago, for a limited time; how many. Any number of replicas may do it. */
   sweep(): Promise<number>
   /** Notifies of changes: of this process's own immediately, of those by other processes where the database supports it (PostgreSQL). */
@@ -299,7 +298,6 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
       return open(await dataKeyOf(tenantId), 'secret', envelope, ['secret', tenantId, ...place])
     },
     touch,
-    touchKeys: keys => touch({ keys }),
     async sweep() {
       let total = 0
       for (const deadline = performance.now() + sweepBudgetMs; performance.now() < deadline; ) {
