@@ -8,7 +8,7 @@ import { createRedisBuckets } from '../src/limits/redis-buckets.ts'
 import { Problem, type ProblemType } from '../src/problems/problem.ts'
 import { bearerToken } from '../src/tenants/api-keys.ts'
 import type { Caller } from '../src/tenants/caller.ts'
-import type { Tenants } from './tenants.ts'
+import type { TenantDirectory } from '../src/tenants/directory.ts'
 
 type Hook = (request: FastifyRequest, reply: FastifyReply, next: HookHandlerDoneFunction) => void
 
@@ -91,7 +91,7 @@ export default fp(
 
     /** The caller whose key a request has. Where no route requires one, only keys in memory are recognized. */
     const callerOf = (request: FastifyRequest): Caller | undefined => {
-      request.tenant ??= (app as { tenants?: Tenants }).tenants?.cachedCaller(
+      request.tenant ??= (app as { tenants?: TenantDirectory }).tenants?.cachedCaller(
         bearerToken(request.headers.authorization),
         request.callerAddress
       ) as Caller
