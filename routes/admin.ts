@@ -108,20 +108,20 @@ const routes = [
     id: 'putCredentials',
     summary: "Put a tenant's credentials",
     description:
-      'A credentials.json as it was downloaded, in either layout, or an account id with its API key. The key has to sign, and the upstream is asked whether it accepts it for this account, before it replaces the one in use. Calls under way end with the old one, which is then destroyed.',
+      'A credentials.json as it was downloaded, in either layout, or an account id with its API key. The key has to sign, and the upstream is asked whether it accepts it for this account, before it replaces the one in use. Calls in flight end with the old one, which is then destroyed.',
     query: CredentialOptions,
     body: NewCredentials,
     checksBody: true,
-    responses: { 200: json(ref(Credentials), 'What is told of them from now on.') },
+    responses: { 200: json(ref(Credentials), 'The new credentials.') },
     problems: ['malformed-body', 'private-key-unusable', 'credentials-of-another-account', 'credentials-refused', 'credentials-unverified'],
     handler: (admin, request) => admin.putCredentials(request.actor, request.params.tenantId, request.body, request.query)
   }),
   adminRoute({
     http: 'GET /admin/tenants/:tenantId/credentials',
     id: 'getCredentials',
-    summary: "Get what is told of a tenant's credentials",
+    summary: "Get a tenant's credentials, without their secrets",
     description: 'Their secrets are never answered.',
-    responses: { 200: json(ref(Credentials), 'What is told of the credentials in use.') },
+    responses: { 200: json(ref(Credentials), 'The credentials in use.') },
     handler: (admin, request) => admin.credentials(request.params.tenantId)
   }),
   adminRoute({
@@ -130,7 +130,7 @@ const routes = [
     // The tenant that `createTenant` makes: the demonstration's own is in use.
     example: { tenantId: 'acme' },
     summary: "Delete a tenant's credentials",
-    description: 'Destroys the secrets of every version at once. Calls of the tenant are answered 424 from then on.',
+    description: 'Destroys the secrets of every version immediately. Calls of the tenant get 424 from then on.',
     responses: { 204: noContent('There are no credentials any more.') },
     async handler(admin, request, reply) {
       await admin.deleteCredentials(request.actor, request.params.tenantId)
@@ -172,7 +172,7 @@ const routes = [
     id: 'revokeApiKey',
     summary: 'Revoke an API key',
     description:
-      'At once, and for good: within a second on every replica on PostgreSQL, within CACHE_TTL else. A key that is revoked already stays so.',
+      'Permanent, and effective within a second on every replica on PostgreSQL, within CACHE_TTL otherwise. A key that is already revoked stays so.',
     responses: { 204: noContent('The key is revoked.') },
     async handler(admin, request, reply) {
       const { tenantId, keyId } = request.params
@@ -217,7 +217,7 @@ const routes = [
     http: 'GET /admin/idempotency',
     id: 'listIdempotencyRecords',
     summary: 'List requests with an Idempotency-Key',
-    description: 'Oldest first. Those in the state `unknown` wait for somebody who finds out what became of them, and settles them.',
+    description: 'Oldest first. Records in the state `unknown` have to be settled by an administrator, once the outcome is known.',
     query: IdempotencyFilter,
     responses: { 200: list(ref(IdempotencyRecord), 'One page of the records.', 'after') },
     handler: (admin, request) => admin.idempotency(request.query)
@@ -227,7 +227,7 @@ const routes = [
     id: 'settleIdempotencyRecord',
     summary: 'Say what became of a request whose outcome is unknown',
     description:
-      'Look at the upstream first. With `done`, the key answers from now on as told here; with `not-sent` it is free, and the next request with it is sent.',
+      'Check the upstream first. With `done`, requests with the key get the response given here; with `not-sent` the key is released, and the next request with it is sent.',
     body: IdempotencySettlement,
     responses: { 204: noContent('It is settled.') },
     problems: ['nothing-to-settle'],
@@ -243,7 +243,7 @@ const routes = [
     summary: 'Wrap all data keys with the current master key',
     description:
       'Goes on while everything is in use, and can be started again where it was stopped. The service has to know the old master key too (MASTER_KEY_PREVIOUS) until `left` is 0.',
-    responses: { 202: json(ref(MasterKeyRotation), 'It has begun, or is under way.', { Location: 'Where its progress is told.' }) },
+    responses: { 202: json(ref(MasterKeyRotation), 'It has started, or is in progress.', { Location: 'The address of its progress.' }) },
     async handler(admin, request, reply, base) {
       admin.rotateMasterKey(request.actor).done.catch(error => request.log.error({ err: error }, 'the rotation of the master key stopped'))
       reply.code(202).header('location', `${base}/admin/rotate-master-key`)

@@ -212,7 +212,7 @@ t.test('cached entries are served while the database is unavailable, other look-
   const lasting = new Cache<string>({ guard, ttlMs: 1, graceMs: Number.POSITIVE_INFINITY }, load)
   const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
   await Promise.all(Array.from({ length: 300 }, (_, i) => lasting.get(`t${i}`)))
-  t.ok(most <= 8, `at most 8 loads at once: ${most}`)
+  t.ok(most <= 8, `at most 8 concurrent loads: ${most}`)
   await brief.get('k')
   await brief.get('nobody')
   unavailable = true
@@ -239,7 +239,7 @@ t.test('cached entries are served while the database is unavailable, other look-
   await until(async () => !guard.rejects)
   await until(async () => (await Promise.resolve(lasting.get('fresh')).catch(() => undefined)) === 'fresh!')
   await Promise.all(Array.from({ length: 300 }, (_, i) => lasting.get(`t${i}`)))
-  t.ok(most <= 8, `no herd when it is back: ${most} at once`)
+  t.ok(most <= 8, `no herd when it is back: ${most} concurrently`)
   // One that does not answer at all.
   let thaw = () => {}
   await pause(5)

@@ -138,7 +138,7 @@ t.test('how many there are', async t => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => ask(connections)))
   t.ok(
     answers.every(answer => answer === 'well'),
-    'who finds none waits in line'
+    'a request without a free one queues'
   )
   t.equal(upstream.opened(), 3)
   t.equal(upstream.most(), 3, 'one call at a time on each')

@@ -83,7 +83,7 @@ t.test('a tenant’s own settings, changed while it calls', async t => {
   t.equal(raised.status, 200)
   t.equal(raised.headers['ratelimit-policy'], '"key";q=40;w=1, "tenant";q=40;w=1')
   await sleep(50)
-  t.same(statuses(await many(40, () => service.call('GET', '/skills'))), { 200: 40 }, 'at once, for one key too')
+  t.same(statuses(await many(40, () => service.call('GET', '/skills'))), { 200: 40 }, 'a burst, for one key too')
   t.equal(service.app.upstream.bulkhead.partition('tenant-1').limit, 7)
   await service.store.by(tester).updateTenant('tenant-1', { settings: { rateLimit: { perSecond: 0.001, burst: 3 } } })
   const lowered = await many(10, () => service.call('GET', '/skills'))
@@ -262,7 +262,7 @@ t.test('conferences have a limit of their own', async t => {
   await Promise.all(running)
 })
 
-t.test('a process under pressure turns away what is too much, and nothing else', async t => {
+t.test('a process under pressure rejects what exceeds its capacity, and nothing else', async t => {
   const upstream = await holdingUpstream(t)
   // The heap is always fuller than this; what is kept of it is a tenth.
   const service = await start(
@@ -274,9 +274,13 @@ t.test('a process under pressure turns away what is too much, and nothing else',
   const first = service.call('GET', '/skills')
   const second = service.call('GET', '/skills')
   await upstream.holds(2)
-  const away = await service.call('GET', '/skills')
-  t.match(away, { status: 503, body: { code: 'service-unavailable', origin: 'voxgate', retryable: true }, headers: { 'retry-after': '1' } })
-  t.ok(away.headers['x-request-id'])
+  const rejected = await service.call('GET', '/skills')
+  t.match(rejected, {
+    status: 503,
+    body: { code: 'service-unavailable', origin: 'voxgate', retryable: true },
+    headers: { 'retry-after': '1' }
+  })
+  t.ok(rejected.headers['x-request-id'])
   t.equal(service.app.loadShedder.rejected, 1)
   for (const probe of ['live', 'ready', 'startup']) t.equal((await service.call('GET', `/health/${probe}`)).status, 200, probe)
   upstream.letGo()
@@ -376,10 +380,10 @@ for (const [what, go, comeBack] of [
     const { redis, load, turned } = await replicas(t, { KEY_RATE: '20', KEY_BURST: '40' })
     await load(2_000)
     const begun = performance.now()
-    const away = load(2_000)
+    const rejected = load(2_000)
     await redis[go]()
     const noticed = await turned('unavailable')
-    const during = await away
+    const during = await rejected
     const seconds = (performance.now() - begun) / 1000
     t.equal(during.other, 0)
     t.ok(during.admitted <= 2 * allowance(20, 40, seconds * 1000), 'at most twice the limit')
@@ -405,10 +409,10 @@ t.test('Redis is full', { skip: redisServer.missing }, async t => {
   const admin = new Redis(redis.url)
   t.teardown(() => admin.disconnect())
   await load(1_000)
-  const away = load(2_000)
+  const rejected = load(2_000)
   await admin.config('SET', 'maxmemory', '1')
   const noticed = await turned('unavailable')
-  const during = await away
+  const during = await rejected
   t.equal(during.other, 0)
   t.ok(during.refused > 0)
   t.ok(during.admitted <= 2 * allowance(20, 40, 2_000))

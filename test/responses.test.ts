@@ -148,7 +148,7 @@ t.test('while several tenants leave the budget untaken, requests are queued and 
   t.ok(budget.isFull)
   // One is in flight, which is all that is admitted.
   void get(users('never'), 2).catch(() => {})
-  await until(t, 'it is under way', () => pending.length === 1)
+  await until(t, 'it is in flight', () => pending.length === 1)
   const shed = await get(users('x'), 2)
   t.equal(shed.status, 503)
   t.equal(((await shed.json()) as { code: string }).code, 'service-unavailable')
@@ -176,7 +176,7 @@ t.test('large responses of a tenant beyond its share wait for each other; anothe
   await until(t, 'nothing is held', () => budget.held === 0 && budget.permits === 0)
 })
 
-t.test('a read whose deadline passes while it waits is told to come again, and is no fault of the upstream', async t => {
+t.test('a read whose deadline passes while it waits gets Retry-After, and is no fault of the upstream', async t => {
   const env = { RESPONSE_MEMORY: '1048576', TENANT_RESPONSE_MEMORY: '1048576', UPSTREAM_TIMEOUT: '3000', BREAKER_FAILURE_THRESHOLD: '1' }
   const { get, budget, app } = await start(t, env, name => (name === 'x' ? list5MB : '{"result":[],"count":0,"total_count":0}'))
   const blocker = budget.hold('another')

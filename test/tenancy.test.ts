@@ -82,7 +82,7 @@ t.test('the cache', async t => {
   const cache = new Cache<string>({ guard: new LoadGuard(), ttlMs: 50, graceMs: 60_000 }, async key => {
     loads++
     await new Promise(resolve => setTimeout(resolve, 10))
-    if (fail) throw new Error('away')
+    if (fail) throw new Error('unavailable')
     return `${key}${loads}`
   })
   t.same(await Promise.all([cache.get('a'), cache.get('a'), cache.get('a')]), ['a1', 'a1', 'a1'], 'one load for all who wait')
@@ -95,7 +95,7 @@ t.test('the cache', async t => {
   t.equal(await cache.get('b'), 'b4', 'what was being read when it was forgotten is not kept')
   await new Promise(resolve => setTimeout(resolve, 60))
   fail = true
-  await t.rejects(Promise.resolve(cache.get('a')), /away/)
+  await t.rejects(Promise.resolve(cache.get('a')), /unavailable/)
   fail = false
   t.ok(await cache.get('a'), 'a failure is not kept')
 })

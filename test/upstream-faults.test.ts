@@ -43,7 +43,7 @@ const until = async (is: () => boolean, ms = 20_000): Promise<boolean> => {
   return is()
 }
 
-t.test('a caller that goes away', async t => {
+t.test('a caller that disconnects ends its read', async t => {
   const { service, port, behave } = await start(t)
   const { counters } = service.app.upstream
   const outcome = (method: string, name: string) => counters.methods.get(method)?.outcomes[name] ?? 0

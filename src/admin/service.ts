@@ -244,6 +244,6 @@ export function createAdminService({ config, store, origin, ca, operations, getA
 const opened = (credential: CredentialInput): Credential =>
   credential.kind === 'key' ? { ...credential, privateKey: createPrivateKey(credential.privateKey) } : credential
 
-/** Settings with some of them changed; `null` takes one away. */
+/** Settings with some of them changed; `null` removes one. */
 const mergeSettings = (before: TenantSettings, changes: NonNullable<TenantChanges['settings']>): TenantSettings =>
   Object.fromEntries(Object.entries({ ...before, ...changes }).filter(([, value]) => value !== null && value !== undefined))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Config, ConfigError } from '../config.ts'
 import { readOrCreatePrivate } from '../database/private-files.ts'
 
-/** The tokens of administrators: `id:token`, several at once, so that one can be replaced while the other still works. */
+/** The tokens of administrators: `id:token`, one or more, so that one can be replaced while the other still works. */
 export interface AdminToken {
   /** Who that is, for the audit log. */
   id: string

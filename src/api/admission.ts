@@ -11,7 +11,7 @@ const challenge = { 'www-authenticate': 'Bearer realm="voxgate"' }
 export const notAuthenticated = () =>
   new Problem('authentication-required', 'Send `Authorization: Bearer vg_...` with a valid API key.', { headers: challenge })
 
-/** Told only to somebody whose key was right, which is why they may know. */
+/** Reported only to callers whose key was right. */
 const ended = {
   'key-expired': 'This API key has expired.',
   'key-revoked': 'This API key is revoked.'

@@ -68,7 +68,7 @@ export class CsvFile implements RowFile {
 
   /**
    * @param pointer where the rows stand in the body, as `/tasks`
-   * @param convert what a row becomes before it is written; told its pointer
+   * @param convert converts a row, at its pointer, before it is written
    */
   constructor(format: CsvFormat, pointer: string, convert: (row: Row, pointer: string) => Row = row => row) {
     const { delimiter = ';', quote = '"', escape: sign = quote, encoding = 'UTF-8' } = format

@@ -62,7 +62,7 @@ async function readToEnd({ file, after }: UploadInput): Promise<void> {
   await after?.()
 }
 
-/** What is left of a body that was not read to its end is thrown away, so that the caller comes to read the response; for a while. */
+/** Discards the rest of a body that was not read to its end, for a limited time, so that the caller reads the response. */
 function discardRest({ raw }: FastifyRequest, reply: FastifyReply): void {
   if (raw.readableEnded || raw.destroyed) return
   reply.raw.once('finish', () => {

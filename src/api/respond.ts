@@ -86,7 +86,7 @@ async function respondDownload(context: RequestContext, name: string, upstream: 
   const { headers, stream } = await upstream.download(context, input)
   const disposition = attachment(headers['content-disposition'], expandPath(name, input))
   reply.headers({ 'content-type': 'application/octet-stream', ...headers, 'content-disposition': disposition })
-  // Fastify would read a stream to its end to throw it away.
+  // Fastify would read a stream to its end to discard it.
   if (request.method === 'HEAD') stream.destroy()
   return stream
 }

@@ -170,7 +170,7 @@ const readParts: ReadUpload = async (request, plan, limit) => {
 }
 
 function partBytes({ file }: MultipartFile, limit: number): AsyncGenerator<Uint8Array> {
-  // At the limit the stream would merely end; of a body that had come before it was read, the parser has told already.
+  // At the limit the stream would merely end; for a body that arrived before it was read, the parser has already reported it.
   if (file.truncated) file.destroy(tooLarge(limit))
   else file.once('limit', () => file.destroy(tooLarge(limit)))
   return (async function* () {

@@ -95,7 +95,7 @@ export const commands: Record<string, Command> = {
     usage: '[--name <name>] [--api-host <host>|none] [--settings <file>]',
     options: { name: text, 'api-host': text, settings: text },
     description:
-      'Changes a tenant. The file of --settings is a JSON object: rateLimit, concurrency, defaultHeaders, allowedCidrs; null takes one away.',
+      'Changes a tenant. The file of --settings is a JSON object: rateLimit, concurrency, defaultHeaders, allowedCidrs; null removes one.',
     example: `tenants update acme --settings - <<< '{"rateLimit": {"perSecond": 20, "burst": 40}}'`,
     run(admin, input) {
       const { subject, values } = input
@@ -156,13 +156,13 @@ export const commands: Record<string, Command> = {
   },
   'credentials status': {
     takes: 'tenant',
-    description: "Shows what may be told of a tenant's credentials.",
+    description: "Shows a tenant's credentials, without their secrets.",
     example: 'credentials status acme',
     run: (admin, { subject }) => fieldsOf(admin.credentials(subject))
   },
   'credentials delete': {
     takes: 'tenant',
-    description: "Destroys a tenant's credentials at once.",
+    description: "Destroys a tenant's credentials immediately.",
     example: 'credentials delete acme',
     run: (admin, { subject }) => confirmed(admin.deleteCredentials(operator, subject), `The credentials of ${subject} are destroyed.`)
   },

@@ -70,7 +70,7 @@ async function run(args: string[], env: Record<string, string | undefined>, term
     throw usage(positionals.length === 0 ? `The ${command.takes} is missing.` : `There is too much: ${positionals.at(-1)}`)
 
   const config = readConfig(env)
-  // What a database and an upstream need takes its time to load: help comes at once.
+  // The modules of a database and an upstream take time to load: help does not wait for them.
   const [{ createAdminService }, { operations, catalogue }, { openStoreOf }, { upstreamCa }] = await Promise.all([
     import('../admin/service.ts'),
     import('../../routes/catalogue.ts'),

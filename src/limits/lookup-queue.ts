@@ -27,7 +27,7 @@ export class LookupQueue {
   readonly #budget: TokenBucket
   readonly #queue = new FairQueue<() => void>()
   // Created once: a stack trace for each would cost more than the look-up.
-  readonly #busy = new Problem('service-unavailable', 'More API keys than can be looked up have come at once. Send the request again.', {
+  readonly #busy = new Problem('service-unavailable', 'More API keys arrived than can be looked up. Send the request again.', {
     headers: { 'retry-after': '1' }
   })
   readonly #disconnected = new Problem('caller-gone', 'The caller disconnected before its API key was looked up.')

@@ -68,7 +68,7 @@ const problemResponse = (types: readonly ProblemType[], description = describe(t
 const describe = (types: readonly ProblemType[]): string =>
   `${types.map(type => `${problemTypes[type].title} (\`${type}\`)`).join('; or: ')}.`
 
-/** The `default` responses: the usual failures of any operation, told apart by `status` and `code`. */
+/** The `default` responses: the usual failures of any operation, distinguished by `status` and `code`. */
 const defaults = {
   any: problemResponse(
     ['authentication-required', 'scope-missing', 'rate-limited', 'upstream-fault'],

@@ -18,7 +18,7 @@ export function registerTenants(metrics: Metrics, tenants: LookupState): void {
       )
   })
   metrics.counter('voxgate_key_lookups_rejected_total', {
-    help: 'Look-ups of API keys that were rejected because too many came at once.',
+    help: 'Look-ups of API keys that were rejected because too many arrived together.',
     read: () => sample(tenants.lookups.rejected)
   })
   metrics.gauge('voxgate_key_lookups_queued', { help: 'Queued look-ups of API keys.', read: () => sample(tenants.lookups.queued) })

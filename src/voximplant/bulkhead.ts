@@ -101,10 +101,10 @@ export class Bulkhead {
     const headers = { 'retry-after': String(Math.ceil(this.#options.queueTimeoutMs / 1000)) }
     if (active >= limit) {
       this.#rejected.partition++
-      return new Problem('concurrency-limited', `No more than ${limit} of these calls may be under way at once.`, { headers })
+      return new Problem('concurrency-limited', `No more than ${limit} of these calls may be in flight.`, { headers })
     }
     this.#rejected.process++
-    return new Problem('service-unavailable', 'Too many calls are under way.', { headers })
+    return new Problem('service-unavailable', 'Too many calls are in flight.', { headers })
   }
 
   #admitQueued(): void {

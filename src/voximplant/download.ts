@@ -127,7 +127,7 @@ class StreamSink implements BodySink {
       return
     }
     this.#bytes += chunk.length
-    // An error that is longer than errors are is told by its status.
+    // An error body that is too long is reported by its status alone.
     if (this.#bytes <= maxErrorBytes || this.#exchange.status === 200) this.#held.push(chunk)
     if (this.#looksLikeFile()) this.#begin()
   }

@@ -39,7 +39,7 @@ export class TransportError extends Error {
 }
 
 /** Nobody reads this problem; logs and metrics do. */
-export const callerGone = (): Problem => new Problem('caller-gone', 'The caller went away before the answer was there.')
+export const callerGone = (): Problem => new Problem('caller-gone', 'The caller disconnected before the response was sent.')
 
 const causeOf = ({ cause }: TransportError): string => {
   const { code, message } = (cause ?? {}) as { code?: string; message?: string }
@@ -76,7 +76,7 @@ export function toProblem(error: TransportError, method: string, safe: boolean):
   if (reason === 'crowded')
     return new Problem(
       'service-unavailable',
-      `Too many large responses are being read for ${method} to be among them in time. Ask for smaller pages, or for fewer at once.`,
+      `Too many large responses are being read for ${method} to be among them in time. Request smaller pages, or fewer of them concurrently.`,
       { headers: { 'retry-after': '5' }, cause: error }
     )
   if (reason === 'deadline') return new Problem('upstream-timeout', `${method} was not answered in time.`, { cause: error })

@@ -8,7 +8,7 @@ export interface BodySink {
   /** The head of the response has come, and stands in the exchange. */
   start(exchange: Exchange, controller: Dispatcher.DispatchController): void
   data(chunk: Buffer): void
-  /** The body has come to its end. To be followed by `exchange.complete()`, at once or later. */
+  /** The body has ended. `exchange.complete()` has to follow, immediately or later. */
   end(): void
   /** Called once when no complete response came. */
   fail(error: Error): void

@@ -9,7 +9,7 @@ import { openStore, type StoreDialect } from '../../src/tenants/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
 
 /**
- * A process that is to be killed: it writes credentials and rotates the master key on two databases at once, and says what was acknowledged.
+ * A process that is to be killed: it writes credentials and rotates the master key on two databases concurrently, and says what was acknowledged.
  * It waits for its orders on standard input, so that its start costs nobody's time; with `at`, it kills itself at a named point.
  */
 export interface Orders {

@@ -110,7 +110,7 @@ t.test('the timeout of a complete body runs from its end', async t => {
   t.match(got, [{ reason: 'deadline', progress: 'sent' }])
 })
 
-t.test('a connection that breaks is told with its cause, silence as a deadline', async t => {
+t.test('a broken connection is reported with its cause, silence as a deadline', async t => {
   const cause = Object.assign(new Error('reset'), { code: 'ECONNRESET' })
   const broken = create()
   broken.exchange.onRequestStart(broken.controller)

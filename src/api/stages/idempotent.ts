@@ -11,7 +11,7 @@ import type { Operation } from '../operation.ts'
 
 /** What became of requests with a key, for the metrics. */
 export type IdempotencyCounts = Record<
-  'claimed' | 'answered' | 'freed' | 'unknown' | 'replayed' | 'in-flight' | 'reused' | 'store-away',
+  'claimed' | 'answered' | 'freed' | 'unknown' | 'replayed' | 'in-flight' | 'reused' | 'store-unavailable',
   number
 >
 
@@ -23,7 +23,7 @@ export const createIdempotencyCounts = (): IdempotencyCounts => ({
   replayed: 0,
   'in-flight': 0,
   reused: 0,
-  'store-away': 0
+  'store-unavailable': 0
 })
 
 export interface IdempotentOptions {
@@ -172,7 +172,7 @@ class Guard {
           `The tenant has used up its quota of ${this.#options.maxRecords} remembered requests with an Idempotency-Key. Nothing was sent. Older ones are forgotten as they expire.`,
           { headers: { 'retry-after': '60' } }
         )
-      this.#counts['store-away']++
+      this.#counts['store-unavailable']++
       throw new Problem(
         'store-unavailable',
         'Without its database Voxgate cannot tell whether this request was made before. Nothing was sent.',
@@ -183,7 +183,7 @@ class Guard {
 
   #inFlight(): Problem {
     this.#counts['in-flight']++
-    return new Problem('idempotency-in-flight', 'The first request with this Idempotency-Key is still under way.', {
+    return new Problem('idempotency-in-flight', 'The first request with this Idempotency-Key is still in flight.', {
       headers: { 'retry-after': '1' }
     })
   }

@@ -103,7 +103,7 @@ t.test('a later request gets the stored response', async t => {
   t.equal(counts.replayed, 1)
 })
 
-t.test('a request whose first one is in flight is told so', async t => {
+t.test('a request whose first one is in flight is rejected with 409', async t => {
   for (const state of ['started', 'sent'] as const)
     t.match(await requestThrough(create(known(state)).stage, notCalled, operation, { headers, payload }), {
       status: 409,
@@ -111,7 +111,7 @@ t.test('a request whose first one is in flight is told so', async t => {
     })
 })
 
-t.test('a request whose first one has an unknown outcome is told how to find it out', async t => {
+t.test('a request whose first one has an unknown outcome learns how to find it', async t => {
   t.match(await requestThrough(create(known('unknown')).stage, notCalled, operation, { headers, payload }), {
     status: 504,
     body: { code: 'outcome-unknown', settle: { id: 'record-1', method: 'GetSkills', operationId: 'listSkills' } }
@@ -128,7 +128,7 @@ t.test('the key of a request with other contents is rejected', async t => {
 t.test('nothing is sent while the records are unavailable', async t => {
   const { stage, counts } = create(new Error('connection refused'))
   t.match(await requestThrough(stage, notCalled, operation, { headers, payload }), { status: 503, body: { code: 'store-unavailable' } })
-  t.equal(counts['store-away'], 1)
+  t.equal(counts['store-unavailable'], 1)
 })
 
 t.test('a failure before the call was sent frees the key', async t => {
@@ -145,7 +145,7 @@ const failSent =
     throw problem
   }
 
-t.test('an unknown outcome is stored as such, and told with the way to find it out', async t => {
+t.test('an unknown outcome is stored as such, and returned with the way to find it', async t => {
   const { stage, written } = create()
   const next = failSent(new Problem('outcome-unknown', 'lost'))
   t.match(await requestThrough(stage, next, operation, { headers, payload }), {

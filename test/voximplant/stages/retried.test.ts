@@ -12,7 +12,7 @@ const lost = new TransportError('connection', 'sent')
 const unsent = new TransportError('connection', 'unsent')
 const busy = new UpstreamError(162, 'try later')
 
-/** Runs a call whose attempts all fail, unless told to stop; what it rejects with and how many attempts there were. */
+/** Runs a call whose attempts all fail, unless stopped; returns what it rejects with and how many attempts there were. */
 async function run(call: Call, failure: Error, response?: ResponseHead, succeedAt = Number.POSITIVE_INFINITY, changes = {}) {
   const counters = new CallCounters()
   let attempts = 0
