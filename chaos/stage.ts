@@ -200,8 +200,11 @@ export interface Shot {
   method?: 'GET' | 'POST'
   path: string
   key: string
+  /** A value, or its JSON. */
   body?: unknown
   headers?: Record<string, string>
+  /** Whether the body of the response is read without being kept: its text is empty. */
+  discards?: boolean
 }
 
 export interface Hit {
@@ -226,7 +229,7 @@ export interface Gun {
 export function aim(origin: string, connections: number): Gun {
   const pool = new Pool(origin, { connections, pipelining: 1, headersTimeout: 60_000, bodyTimeout: 60_000 })
   return {
-    async fire({ method = 'GET', path, key, body, headers = {} }) {
+    async fire({ method = 'GET', path, key, body, headers = {}, discards = false }) {
       const begun = performance.now()
       try {
         const answer = await pool.request({
@@ -237,9 +240,10 @@ export function aim(origin: string, connections: number): Gun {
             ...(body === undefined ? {} : { 'content-type': 'application/json' }),
             ...headers
           },
-          body: body === undefined ? undefined : JSON.stringify(body)
+          body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
         })
-        const text = await answer.body.text()
+        if (discards) await answer.body.dump({ limit: Number.POSITIVE_INFINITY })
+        const text = discards ? '' : await answer.body.text()
         const ms = performance.now() - begun
         const code = answer.statusCode >= 400 ? /"code":"([a-z-]+)"/.exec(text)?.[1] : undefined
         return { status: answer.statusCode, headers: answer.headers, text, code, ms }
