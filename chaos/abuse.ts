@@ -101,6 +101,17 @@ const unread =
     return `${sockets.length} unread`
   }
 
+/** Reads 50 large responses concurrently, and keeps nothing of them. */
+const readLarge =
+  (directive: string): Attack['run'] =>
+  async ({ origin, attacker: { key } }) => {
+    const statuses: number[] = []
+    const gun = aim(origin, 50)
+    await volley(50, 50, async () => void statuses.push((await gun.fire({ path: users(directive), key, discards: true })).status))
+    await gun.close()
+    return tallied(statuses)
+  }
+
 /** Requests in a closed loop, over a number of connections. */
 const flood =
   (connections: number, shot: (scene: Scene) => Shot): Attack['run'] =>

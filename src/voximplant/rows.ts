@@ -50,6 +50,17 @@ const batch = 16_384
 
 const [quote, backslash, comma, open, close, openObject, closeObject] = [0x22, 0x5c, 0x2c, 0x5b, 0x5d, 0x7b, 0x7d] as const
 
+/** Buffers outside of V8's heap have it collect garbage all the more often: the text of rows is put together in the same one every time. */
+const scratch = Buffer.allocUnsafeSlow(2 * batch)
+
+/** The text of buffers with so many bytes in all. */
+function textOf(buffers: readonly Buffer[], bytes: number): string {
+  if (bytes > scratch.length) return Buffer.concat(buffers, bytes).toString()
+  let at = 0
+  for (const buffer of buffers) at += buffer.copy(scratch, at)
+  return scratch.toString('utf8', 0, at)
+}
+
 /**
  * Reads a response of the upstream as it comes: the rows of its `result` are decoded and written a few at a time, so that neither the text nor
  * the objects are ever in memory as a whole. What stands around the rows is kept as text.
@@ -136,7 +147,7 @@ export class RowReader {
 
   #flush(end: Buffer, last: boolean): void {
     this.#begun.push(end)
-    const text = Buffer.concat(this.#begun, this.#begunBytes + end.length).toString()
+    const text = textOf(this.#begun, this.#begunBytes + end.length)
     this.#begun = []
     this.#begunBytes = 0
     // Nothing after a comma is no row.
