@@ -16,7 +16,7 @@ export function misnamedVariables(env: Record<string, string | undefined>, ours:
     if (!value || ours.includes(name)) continue
     const renamed = renamedVariables[name]
     if (renamed) problems.push(`${name} is now ${renamed}: rename it`)
-    else if (name.length >= minLength && !isServiceLink(value)) {
+    else if (name.length >= minLength && !isServiceAddress(name)) {
       const intended = closestMatch(name.toUpperCase(), ours)
       if (intended && leven(name.toUpperCase(), intended) <= (name.length < minLengthForTwo ? 1 : 2))
         problems.push(`${name} is not a setting; did you mean ${intended}?`)
@@ -25,5 +25,5 @@ export function misnamedVariables(env: Record<string, string | undefined>, ours:
   return problems
 }
 
-/** Kubernetes sets such variables for each service of a namespace: they are nobody's typing error. */
-const isServiceLink = (value: string): boolean => value.startsWith('tcp://') || value.startsWith('udp://')
+/** Platforms and other programs set such variables for the services that they know (`UPSTREAM_HOST`): they are nobody's typing error. */
+const isServiceAddress = (name: string): boolean => /_(HOST|PORT)$/i.test(name)

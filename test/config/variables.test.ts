@@ -24,7 +24,11 @@ t.test('variables of other programs are ignored', async t => {
   const others =
     'HOME HOSTNAME PATH PWD USER SHELL TERM LANG LC_ALL TZ TMPDIR LOGNAME EDITOR NODE_PATH NODE_OPTIONS NODE_VERSION npm_config_cache XDG_DATA_DIRS PGHOST PGPORT PORTS DOCK REDIS_PORT REDIS_SERVICE_HOST KUBERNETES_PORT OTEL_SERVICE_NAME SANDBOX_PORT CHAOS_PORT'
   t.same(problemsOf(Object.fromEntries(others.split(' ').map(name => [name, '1']))), [])
-  t.same(problemsOf({ METRIC_PORT: 'tcp://10.0.0.7:80' }), [], 'a variable that Kubernetes sets for a service')
+  t.same(
+    problemsOf({ METRIC_PORT: 'tcp://10.0.0.7:80', UPSTREAM_HOST: '10.0.0.7', METRIC_HOST: 'x' }),
+    [],
+    'addresses that platforms set for services'
+  )
   t.same(problemsOf(process.env as Record<string, string>), [], 'the environment of this test')
 })
 
