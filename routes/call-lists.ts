@@ -51,7 +51,7 @@ import { CsvFile } from '../src/api/csv.ts'
 import { endpoint } from '../src/api/endpoint.ts'
 import { created, done, first, listBeside, outcome, outcomes, page } from '../src/api/replies.ts'
 import type { Upload } from '../src/api/upload.ts'
-import { invalid } from '../src/api/validation.ts'
+import { invalid } from '../src/problems/invalid-request.ts'
 import { toUnixSeconds } from '../src/voximplant/wire/times.ts'
 
 const tag = 'Call lists'

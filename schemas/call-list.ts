@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { encodingNames, encodingPattern, maxCells, maxColumns } from '../src/api/csv.ts'
+import { encodingNames, encodingPattern, maxCells, maxColumns } from '../src/voximplant/wire/csv-limits.ts'
 import { marks } from '../src/voximplant/wire/marks.ts'
 import { decimal, flag, formattedName, id, integer, ipv4, maybe, oneOf, strict, text, timestamp, unixTime } from './common.ts'
 

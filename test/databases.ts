@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import pg from 'pg'
 import type { Test } from 'tap'
+import type { StoreDialect } from '../src/database/changes.ts'
 import { postgresDialect } from '../src/database/postgres.ts'
 import { sqliteDialect } from '../src/database/sqlite.ts'
-import type { StoreDialect } from '../src/tenants/store.ts'
 import { freePort, services } from './support.ts'
 
 /** An empty database of a test's own, on any of the kinds that the store runs on. It goes when the test ends. */

@@ -5,10 +5,11 @@ import { promisify } from 'node:util'
 import { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import t, { type Test } from 'tap'
+import type { Change } from '../src/database/changes.ts'
 import { migrations } from '../src/database/migrations.ts'
 import { postgresDialect } from '../src/database/postgres.ts'
-import { type Change, openStore, WrongMasterKey } from '../src/tenants/store.ts'
-import { fingerprintOf } from '../src/vault/sealing.ts'
+import { fingerprintOf } from '../src/tenants/sealed-credentials.ts'
+import { openStore, WrongMasterKey } from '../src/tenants/store.ts'
 import { createVault, SealError, seal } from '../src/vault/vault.ts'
 import { onEveryDatabase, type TestDatabase } from './databases.ts'
 import { createCredential, tester } from './support.ts'
@@ -249,7 +250,7 @@ onEveryDatabase(t, 'a database of the first version', async (t, { kind, dialect 
   const tenant = { tenant_id: 'acme', name: 'Acme', enabled: 1, account_id: 7, api_host: null, limits: '{}', data_key: wrapped }
   await database
     .insertInto('vault')
-    .values({ name: 'canary', sealed: await vault.createCanary() })
+    .values({ name: 'canary', sealed: await vault.createKeyCheck() })
     .execute()
   await database
     .insertInto('tenants')

@@ -6,9 +6,10 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import { adminTokensOf } from '../src/admin/tokens.ts'
 import { build, operations } from '../src/app.ts'
 import { type Config, readConfig } from '../src/config.ts'
+import type { StoreDialect } from '../src/database/changes.ts'
 import { sqliteDialect } from '../src/database/sqlite.ts'
 import { buildSandbox } from '../src/sandbox/server.ts'
-import { type Actor, openStore, type Store, type StoreDialect } from '../src/tenants/store.ts'
+import { type Actor, openStore, type Store } from '../src/tenants/store.ts'
 import { createVault } from '../src/vault/vault.ts'
 
 /** What tests have in common: a whole service in front of a sandbox on a real socket, with tenants of their own. */

@@ -1,6 +1,6 @@
 import type { TenantChanges } from '../../schemas/tenant.ts'
-import { invalid } from '../api/validation.ts'
 import { isNetwork } from '../config/networks.ts'
+import { invalid } from '../problems/invalid-request.ts'
 import { Problem, type Violation } from '../problems/problem.ts'
 import { StoreRefusal } from '../tenants/model.ts'
 import { isDefaultHeader } from '../voximplant/account.ts'

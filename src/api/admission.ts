@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import { maxId } from '../../schemas/common.ts'
+import { invalid } from '../problems/invalid-request.ts'
 import { Problem } from '../problems/problem.ts'
 import type { Caller } from '../tenants/caller.ts'
 import type {} from './request.ts'
 import { grants } from './scopes.ts'
-import { invalid } from './validation.ts'
 
 const challenge = { 'www-authenticate': 'Bearer realm="voxgate"' }
 /** The problem of a missing, malformed or unknown key: the same for all three. */

@@ -1,6 +1,7 @@
+import { invalid } from '../problems/invalid-request.ts'
 import { maxViolations, type Violation } from '../problems/problem.ts'
+import { encodingNames, encodings, maxCells, maxColumns } from '../voximplant/wire/csv-limits.ts'
 import type { Row, RowFile } from './body/rows.ts'
-import { invalid } from './validation.ts'
 
 /** Rows of JSON as a CSV file: the header is the union of their fields, and a field that a row lacks is empty. */
 
@@ -14,29 +15,6 @@ export interface CsvFormat {
 }
 
 type Cell = Row[string]
-
-/** How many columns and cells a file can have: a row without a field still has its cell. */
-export const maxColumns = 200
-export const maxCells = 500_000
-
-/** The encodings that can be written, by their names in lower case. */
-const encodings: Record<string, BufferEncoding> = {
-  'utf-8': 'utf8',
-  utf8: 'utf8',
-  'utf-16le': 'utf16le',
-  utf16le: 'utf16le',
-  'iso-8859-1': 'latin1',
-  latin1: 'latin1',
-  'us-ascii': 'ascii',
-  ascii: 'ascii'
-}
-
-/** A regular expression for the names of the encodings that can be written, in any case. */
-export const encodingPattern = `^(?:${Object.keys(encodings)
-  .map(name => name.replace(/[a-z]/g, letter => `[${letter.toUpperCase()}${letter}]`))
-  .join('|')})$`
-/** The names of the encodings that can be written. */
-export const encodingNames: readonly string[] = Object.keys(encodings)
 
 /** The last character that an encoding has; without one, it has all. */
 const lastCharacter: Partial<Record<BufferEncoding, number>> = { latin1: 0xff, ascii: 0x7f }

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { invalid } from '../problems/invalid-request.ts'
 import type { CallAudit } from '../tenants/call-audit.ts'
 import { compose } from '../voximplant/compose.ts'
 import type { RequestContext } from './context.ts'
@@ -6,7 +7,6 @@ import type { Operation } from './operation.ts'
 import { createResponder, type RespondOptions } from './respond.ts'
 import { audited } from './stages/audited.ts'
 import { type IdempotentOptions, idempotent } from './stages/idempotent.ts'
-import { invalid } from './validation.ts'
 
 export interface RoutesOptions extends RespondOptions {
   idempotency: Omit<IdempotentOptions, 'operations' | 'base'>

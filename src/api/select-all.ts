@@ -1,9 +1,9 @@
+import { invalid } from '../problems/invalid-request.ts'
 import { Problem, type Violation } from '../problems/problem.ts'
 import type { Call, SendOperation } from './call.ts'
 import type { ListEndpoint } from './endpoint.ts'
 import type { Operation } from './operation.ts'
 import type { UpstreamResponse } from './reply.ts'
-import { invalid } from './validation.ts'
 
 /** What a schema of single fields cannot say: exactly one of several fields, and the selectors that can stand for everything. */
 

@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream'
 import type { Multipart, MultipartFile } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
+import { invalid } from '../problems/invalid-request.ts'
 import { Problem, type Violation } from '../problems/problem.ts'
 import type { RowsBody } from './body/rows.ts'
 import type { UploadPlan } from './upload.ts'
 import type { UploadInput } from './upstream.ts'
-import { type Check, invalid } from './validation.ts'
+import type { Check } from './validation.ts'
 
 /** The three forms in which a file comes: as a part of multipart/form-data, as the body, and as rows of a JSON body. */
 

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Config } from '../config.ts'
+import { invalid } from '../problems/invalid-request.ts'
 import { Problem } from '../problems/problem.ts'
 import type { Caller } from '../tenants/caller.ts'
 import { type Account, childOf } from '../voximplant/account.ts'
@@ -14,7 +15,6 @@ import type { RequestContext } from './context.ts'
 import type { Operation } from './operation.ts'
 import type { UpstreamResponse } from './reply.ts'
 import { problemOfUpstreamError } from './upstream-problem.ts'
-import { invalid } from './validation.ts'
 
 /** A file with the fields that come with it. */
 export interface UploadInput {

@@ -1,6 +1,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import type { FastifySchemaCompiler } from 'fastify'
-import { maxViolations, Problem, type Violation } from '../problems/problem.ts'
+import { invalid } from '../problems/invalid-request.ts'
+import { Problem, type Violation } from '../problems/problem.ts'
 import { compileViolations, createAjv, faultOfAny, isObject } from './violations.ts'
 
 /**
@@ -69,15 +70,6 @@ function compileHeaderCheck(schema: TSchema): Check {
     const errors = missing.map(name => ({ in: 'header' as const, pointer: `/${name}`, detail }))
     return { error: new Problem('idempotency-key-required', `header /${missing[0]} ${detail}.`, { errors }) }
   }
-}
-
-/** The problem for violations found before the upstream was called. Of more than `maxViolations`, the first are shown. */
-export function invalid(errors: Violation[]): Problem {
-  const named = errors.slice(0, 3).map(error => `${error.in} ${error.pointer || '/'} ${error.detail}`)
-  const others = errors.length - named.length
-  // A search for violations ends soon after as many as are shown.
-  const more = others > 0 ? `; and ${errors.length > maxViolations ? 'at least ' : ''}${others} more` : ''
-  return new Problem('invalid-request', `${named.join('; ')}${more}.`, { errors })
 }
 
 // ---------------------------------------------------------------------------------------------------------- values that are text

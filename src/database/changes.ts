@@ -1,6 +1,11 @@
-import type { Kysely } from 'kysely'
-import type { Change } from '../tenants/model.ts'
+import type { Dialect, Kysely } from 'kysely'
 import type { Tables } from './tables.ts'
+
+/** What has changed: a key, a tenant and all it has, or, with neither, anything at all. */
+export interface Change {
+  tenantId?: string
+  keyId?: string
+}
 
 /** How a database tells every process what has changed. */
 export interface ChangeFeed {
@@ -9,6 +14,9 @@ export interface ChangeFeed {
   /** Listens until closed. After a gap, in which something may have been missed, it says that anything may have changed: `{}`. */
   listen(onChange: (change: Change) => void): { close(): Promise<void> }
 }
+
+/** A database, and how it passes changes on to other processes, where it does. */
+export type StoreDialect = Dialect & { feed?: ChangeFeed }
 
 /** Notifies listeners in this process of changes: of its own immediately, of those by other processes through the feed, which runs while there are listeners. */
 export function createChanges(feed: ChangeFeed | undefined) {

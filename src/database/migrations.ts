@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
-import { canaryName, sealHead } from '../vault/sealing.ts'
-import { open, type Place, partsOf, SealError, seal, type Vault } from '../vault/vault.ts'
+import { keyCheckName, sealRow } from '../vault/integrity-tag.ts'
+import { type EncryptionContext, open, partsOf, SealError, seal, type Vault } from '../vault/vault.ts'
 import type { Tables } from './tables.ts'
 
-/** What a tenant's head was bound to before `0007-settings-seal`. */
-const headPlaceBefore = ({ tenant_id, account_id, api_host, credential_version }: Tables['tenants']): Place => [
+/** What the integrity tag of a tenant's row covered before `0007-settings-seal`. */
+const contextBefore = ({ tenant_id, account_id, api_host, credential_version }: Tables['tenants']): EncryptionContext => [
   'tenant',
   tenant_id,
   account_id,
@@ -81,7 +81,7 @@ export const migrations = (vault: Vault): Record<string, Migration> => ({
           .updateTable('tenants')
           .set({
             credential_versions: tenant.credential_version ?? 0,
-            head: seal(await vault.openDataKey(tenant.tenant_id, tenant.data_key), 'head', Buffer.alloc(0), headPlaceBefore(tenant)),
+            head: seal(await vault.openDataKey(tenant.tenant_id, tenant.data_key), 'head', Buffer.alloc(0), contextBefore(tenant)),
             updated_at: tenant.created_at
           })
           .where('tenant_id', '=', tenant.tenant_id)
@@ -110,7 +110,7 @@ export const migrations = (vault: Vault): Record<string, Migration> => ({
       if (canary)
         await database
           .updateTable('vault')
-          .set({ name: canaryName(partsOf(canary.sealed).keyId) })
+          .set({ name: keyCheckName(partsOf(canary.sealed).keyId) })
           .where('name', '=', 'canary')
           .execute()
     }
@@ -172,10 +172,10 @@ export const migrations = (vault: Vault): Record<string, Migration> => ({
       for (const tenant of await database.selectFrom('tenants').selectAll().execute()) {
         const dataKey = await vault.openDataKey(tenant.tenant_id, tenant.data_key)
         try {
-          open(dataKey, 'head', tenant.head, headPlaceBefore(tenant))
+          open(dataKey, 'head', tenant.head, contextBefore(tenant))
           await database
             .updateTable('tenants')
-            .set({ head: sealHead(dataKey, tenant) })
+            .set({ head: sealRow(dataKey, tenant) })
             .where('tenant_id', '=', tenant.tenant_id)
             .execute()
         } catch (error) {

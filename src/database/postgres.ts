@@ -1,8 +1,6 @@
 import { PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
-import type { Change } from '../tenants/model.ts'
-import type { StoreDialect } from '../tenants/store.ts'
-import type { ChangeFeed } from './changes.ts'
+import type { Change, ChangeFeed, StoreDialect } from './changes.ts'
 import { guardDriver } from './unavailable.ts'
 
 // The driver gives 64-bit integers as text; account ids fit in a number.

@@ -1,9 +1,11 @@
-import type { ApiKey, AuditEntry, CredentialStatus, Tenant } from '../tenants/model.ts'
 import type { Credential } from '../voximplant/account.ts'
 
-/** The tables as Kysely knows them, and how their rows become what the service sees. `migrations.ts` makes them. */
+/** Who makes a change: an admin token, a tenant's API key, the command line, or the service itself. */
+export type ActorKind = 'admin' | 'key' | 'cli' | 'service'
+
+/** The tables as Kysely knows them. `migrations.ts` creates them. */
 export interface Tables {
-  /** One canary per master key that wraps anything: `canary:<master key id>`. */
+  /** One key check value per master key that wraps anything, named `canary:<master key id>`. */
   vault: { name: string; sealed: string }
   tenants: {
     tenant_id: string
@@ -19,7 +21,7 @@ export interface Tables {
     /** The credential in use, and how many versions there have been. */
     credential_version: number | null
     credential_versions: number
-    /** Proves with the data key that account, host and credential in use are what was stored. */
+    /** The integrity tag: proves with the data key that account, host and credential in use are what was stored. */
     head: string
     created_at: string
     updated_at: string
@@ -58,7 +60,7 @@ export interface Tables {
   audit_log: {
     id: string
     at: string
-    actor_kind: AuditEntry['actor']['kind']
+    actor_kind: ActorKind
     actor_id: string
     address: string | null
     request_id: string | null
@@ -85,63 +87,3 @@ export interface Tables {
     expires_at: string | null
   }
 }
-
-const parsed = (text: string | null) => (text === null ? undefined : JSON.parse(text))
-
-export const tenantOf = (row: Tables['tenants']): Tenant => ({
-  tenantId: row.tenant_id,
-  uid: row.uid || row.created_at,
-  name: row.name,
-  enabled: row.enabled === 1,
-  accountId: row.account_id,
-  apiHost: row.api_host ?? undefined,
-  settings: JSON.parse(row.settings),
-  createdAt: row.created_at,
-  updatedAt: row.updated_at,
-  credentialVersion: row.credential_version ?? undefined
-})
-
-export const keyOf = (row: Tables['api_keys']): ApiKey => ({
-  keyId: row.key_id,
-  lineage: row.lineage || row.key_id,
-  tenantId: row.tenant_id,
-  name: row.name,
-  hash: Buffer.from(row.hash, 'base64url'),
-  scopes: JSON.parse(row.scopes),
-  childAccounts: parsed(row.child_accounts),
-  allowedCidrs: parsed(row.allowed_cidrs),
-  createdAt: row.created_at,
-  expiresAt: row.expires_at ?? undefined,
-  revokedAt: row.revoked_at ?? undefined,
-  lastUsedAt: row.last_used_at ?? undefined,
-  rotatedTo: row.rotated_to ?? undefined
-})
-
-export const statusOf = (row: Omit<Tables['credentials'], 'sealed'>): CredentialStatus => ({
-  version: row.version,
-  kind: row.kind,
-  accountId: row.account_id,
-  keyId: row.key_id ?? undefined,
-  fingerprint: row.fingerprint,
-  createdAt: row.created_at,
-  verifiedAt: row.verified_at ?? undefined,
-  retiredAt: row.retired_at ?? undefined,
-  destroyedAt: row.destroyed_at ?? undefined,
-  lastUsedAt: row.last_used_at ?? undefined
-})
-
-export const entryOf = (row: Tables['audit_log']): AuditEntry => ({
-  id: row.id,
-  at: row.at,
-  actor: {
-    kind: row.actor_kind,
-    id: row.actor_id,
-    ...(row.address === null ? {} : { address: row.address }),
-    ...(row.request_id === null ? {} : { requestId: row.request_id })
-  },
-  action: row.action,
-  tenantId: row.tenant_id ?? undefined,
-  target: row.target ?? undefined,
-  outcome: row.outcome,
-  detail: parsed(row.detail)
-})

@@ -1,4 +1,12 @@
-import type { Hold } from '../limits/byte-budget.ts'
+/** The memory that a response takes, as the response budget counts it. */
+export interface ResponseMemory {
+  readonly bytes: number
+  /** Counts this many bytes in place of those counted before; never waits. */
+  set(bytes: number): void
+  /** Grants a number of bytes, which the caller takes. */
+  hand(bytes: number): void
+  release(): void
+}
 
 /** The upstream calls of one request, and the memory that their response takes. */
 export class UpstreamStats {
@@ -8,11 +16,11 @@ export class UpstreamStats {
   attempts = 0
   retries = 0
   /** What a large response holds in memory. */
-  hold: Hold | undefined = undefined
+  hold: ResponseMemory | undefined = undefined
   #closed = false
 
   /** Takes over what a response holds in memory. */
-  keep(hold: Hold): void {
+  keep(hold: ResponseMemory): void {
     this.release()
     if (this.#closed) hold.release()
     else this.hold = hold

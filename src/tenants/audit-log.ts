@@ -3,9 +3,10 @@ import type { Kysely } from 'kysely'
 import type { Clock } from '../database/clock.ts'
 import { countUpTo, createQuota, type Quota } from '../database/quota.ts'
 import { batchSize, inBatches, type Swept, skipLocked } from '../database/sweep.ts'
-import { entryOf, type Tables } from '../database/tables.ts'
+import type { Tables } from '../database/tables.ts'
 import { parseInstant } from '../voximplant/wire/times.ts'
 import type { AuditEntry, AuditQuery, NewAuditEntry } from './model.ts'
+import { entryOf } from './rows.ts'
 
 /** The audit log: who did what to which tenant, when, from where, and how it ended. Entries of a change are written in its transaction. */
 

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { invalid } from '../api/validation.ts'
+import { invalid } from '../problems/invalid-request.ts'
 import { Problem, type Violation } from '../problems/problem.ts'
 import type { CredentialInput } from './model.ts'
 

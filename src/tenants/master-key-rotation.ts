@@ -1,8 +1,9 @@
 import type { Kysely, Transaction } from 'kysely'
+import type { Change } from '../database/changes.ts'
 import type { Tables } from '../database/tables.ts'
-import { canaryName } from '../vault/sealing.ts'
+import { keyCheckName } from '../vault/integrity-tag.ts'
 import { partsOf, SealError, type Vault } from '../vault/vault.ts'
-import type { Change, NewAuditEntry } from './model.ts'
+import type { NewAuditEntry } from './model.ts'
 
 /** The outcome of a transaction. `entry` goes to the audit log; without one, nothing was changed. */
 export interface Effect<T> {
@@ -24,11 +25,11 @@ interface RotationContext {
   change<T>(act: (transaction: Transaction<Tables>) => Promise<Effect<T>>): Promise<T>
 }
 
-/** A master key that wraps something has a canary; its row is held, so that the key is not retired meanwhile. */
-export const holdCanary = async (transaction: Transaction<Tables>, masterKeyId: string, sealed: string): Promise<void> => {
+/** A master key that wraps something has a key check value; its row is held, so that the key is not retired meanwhile. */
+export const holdKeyCheck = async (transaction: Transaction<Tables>, masterKeyId: string, sealed: string): Promise<void> => {
   await transaction
     .insertInto('vault')
-    .values({ name: canaryName(masterKeyId), sealed })
+    .values({ name: keyCheckName(masterKeyId), sealed })
     .onConflict(conflict => conflict.column('name').doUpdateSet(({ ref }) => ({ sealed: ref('vault.sealed') })))
     .execute()
 }
@@ -38,8 +39,8 @@ export async function rotateMasterKey(
   { database, vault, change }: RotationContext,
   { batch = 100, onProgress }: RotationOptions = {}
 ): Promise<{ rewrapped: number; left: number }> {
-  const canary = await vault.createCanary()
-  const to = partsOf(canary).keyId
+  const keyCheck = await vault.createKeyCheck()
+  const to = partsOf(keyCheck).keyId
   const wrappedByOther = (query = database.selectFrom('tenants')) => query.where('data_key', 'not like', `v1.${to}.%`)
   const countLeft = async (): Promise<number> =>
     Number(
@@ -71,7 +72,7 @@ export async function rotateMasterKey(
       }
     }
     rewrapped += await change(async transaction => {
-      await holdCanary(transaction, to, canary)
+      await holdKeyCheck(transaction, to, keyCheck)
       let done = 0
       for (const { tenant_id, data_key, wrapped } of fresh) {
         const { numUpdatedRows } = await transaction
@@ -88,13 +89,13 @@ export async function rotateMasterKey(
     onProgress?.({ rewrapped, total })
   }
   await database.transaction().execute(async transaction => {
-    await holdCanary(transaction, to, canary)
+    await holdKeyCheck(transaction, to, keyCheck)
     const canaries = await transaction
       .updateTable('vault')
       // Holds the rows: a tenant that is made meanwhile with an old master key is waited for, and counted.
       .set(({ ref }) => ({ sealed: ref('sealed') }))
       .where('name', 'like', 'canary:%')
-      .where('name', '!=', canaryName(to))
+      .where('name', '!=', keyCheckName(to))
       .returning('name')
       .execute()
     for (const { name } of canaries) {

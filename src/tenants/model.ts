@@ -1,3 +1,4 @@
+import type { ActorKind } from '../database/tables.ts'
 import { OperatorError } from '../problems/operator-error.ts'
 import type { Credential } from '../voximplant/account.ts'
 
@@ -5,8 +6,7 @@ import type { Credential } from '../voximplant/account.ts'
 
 /** Who does something. */
 export interface Actor {
-  /** An admin token, a tenant's API key, the command line, or the service by itself. */
-  kind: 'admin' | 'key' | 'cli' | 'service'
+  kind: ActorKind
   id: string
   /** The network address it came from. */
   address?: string
@@ -166,12 +166,6 @@ export interface AuditQuery {
   until?: string
   before?: string
   limit?: number
-}
-
-/** What has changed: a key, a tenant and all it has, or, with neither, anything at all. */
-export interface Change {
-  tenantId?: string
-  keyId?: string
 }
 
 /** The store refuses a change, for a reason that an administrator can act on. */

@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { Kysely, Transaction } from 'kysely'
 import type { ChangeFeed, Changes } from '../database/changes.ts'
 import type { Clock } from '../database/clock.ts'
-import { keyOf, statusOf, type Tables, tenantOf } from '../database/tables.ts'
-import { checkHead, type DataKeys, sealCredential, sealHead } from '../vault/sealing.ts'
+import type { Tables } from '../database/tables.ts'
+import type { DataKeys } from '../vault/data-keys.ts'
+import { sealRow, verifyRow } from '../vault/integrity-tag.ts'
 import { partsOf, type Vault } from '../vault/vault.ts'
 import { createKey } from './api-keys.ts'
 import { writeEntry } from './audit-log.ts'
-import { type Effect, holdCanary, type RotationOptions, rotateMasterKey } from './master-key-rotation.ts'
+import { type Effect, holdKeyCheck, type RotationOptions, rotateMasterKey } from './master-key-rotation.ts'
 import {
   type Actor,
   type ApiKey,
@@ -19,6 +20,8 @@ import {
   type Tenant,
   type TenantPatch
 } from './model.ts'
+import { keyOf, statusOf, tenantOf } from './rows.ts'
+import { sealCredential } from './sealed-credentials.ts'
 
 /** All changes by administrators. Each change and its audit entry are one transaction; afterwards every replica is notified. */
 export interface Administration {
@@ -93,14 +96,14 @@ export function administer({ database, vault, dataKeys, changes, feed, clock }: 
       .returningAll()
       .executeTakeFirst()
     if (!row) throw noTenant(tenantId)
-    checkHead(await dataKeys.open(tenantId, row.data_key), row)
+    verifyRow(await dataKeys.open(tenantId, row.data_key), row)
     return row
   }
 
   /** Writes a tenant's changed row, proven anew. */
   const writeTenant = async (transaction: Transaction<Tables>, changed: Tables['tenants']): Promise<Tenant> => {
     const row = { ...changed, updated_at: now() }
-    const head = sealHead(await dataKeys.open(row.tenant_id, row.data_key), row)
+    const head = sealRow(await dataKeys.open(row.tenant_id, row.data_key), row)
     const { tenant_id, ...rest } = row
     await transaction
       .updateTable('tenants')
@@ -140,7 +143,7 @@ export function administer({ database, vault, dataKeys, changes, feed, clock }: 
 
   return {
     async createTenant({ tenantId, name, accountId, apiHost, settings = {} }) {
-      const [dataKey, canary] = await Promise.all([vault.createDataKey(tenantId), vault.createCanary()])
+      const [dataKey, keyCheck] = await Promise.all([vault.createDataKey(tenantId), vault.createKeyCheck()])
       const at = now()
       const row: Tables['tenants'] = {
         tenant_id: tenantId,
@@ -157,9 +160,9 @@ export function administer({ database, vault, dataKeys, changes, feed, clock }: 
         created_at: at,
         updated_at: at
       }
-      row.head = sealHead(await vault.openDataKey(tenantId, dataKey), row)
+      row.head = sealRow(await vault.openDataKey(tenantId, dataKey), row)
       return change(async transaction => {
-        await holdCanary(transaction, partsOf(dataKey).keyId, canary)
+        await holdKeyCheck(transaction, partsOf(dataKey).keyId, keyCheck)
         const made = await transaction
           .insertInto('tenants')
           .values(row)

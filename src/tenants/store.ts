@@ -1,12 +1,13 @@
-import { type Dialect, Kysely } from 'kysely'
+import { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
-import { type ChangeFeed, createChanges } from '../database/changes.ts'
+import { type Change, type ChangeFeed, createChanges, type StoreDialect } from '../database/changes.ts'
 import { type Clock, databaseClock } from '../database/clock.ts'
 import { migrations } from '../database/migrations.ts'
 import { skipLocked, sweepBudgetMs } from '../database/sweep.ts'
-import { keyOf, statusOf, type Tables, tenantOf } from '../database/tables.ts'
-import { canaryName, checkHead, createDataKeys, openCredential } from '../vault/sealing.ts'
-import { open, type Place, SealError, seal, type Vault } from '../vault/vault.ts'
+import type { Tables } from '../database/tables.ts'
+import { createDataKeys } from '../vault/data-keys.ts'
+import { keyCheckName, verifyRow } from '../vault/integrity-tag.ts'
+import { type EncryptionContext, open, SealError, seal, type Vault } from '../vault/vault.ts'
 import type { Credential } from '../voximplant/account.ts'
 import { readEntries, settleEntry, writeEntry } from './audit-log.ts'
 import {
@@ -14,7 +15,6 @@ import {
   type ApiKey,
   type AuditEntry,
   type AuditQuery,
-  type Change,
   type CredentialStatus,
   type NewAuditEntry,
   type StoredAccount,
@@ -24,6 +24,8 @@ import {
   WrongMasterKey
 } from './model.ts'
 import { type Administration, administer } from './mutations.ts'
+import { keyOf, statusOf, tenantOf } from './rows.ts'
+import { openCredential } from './sealed-credentials.ts'
 
 export * from './model.ts'
 export type { Administration } from './mutations.ts'
@@ -49,10 +51,10 @@ export interface Store {
   record(entry: NewAuditEntry): Promise<string>
   /** How it ended that an entry was recorded for. */
   settleAudit(id: string, outcome: string, detail?: Record<string, unknown>): Promise<void>
-  /** Seals a small secret with the tenant's data key; it opens for the same tenant and place only, and never again once the tenant is deleted. */
-  seal(tenantId: string, plain: Buffer, place: Place): Promise<string>
+  /** Seals a small secret with the tenant's data key; it opens for the same tenant and context only, and never again once the tenant is deleted. */
+  seal(tenantId: string, plain: Buffer, context: EncryptionContext): Promise<string>
   /** Throws SealError. */
-  open(tenantId: string, envelope: string, place: Place): Promise<Buffer>
+  open(tenantId: string, envelope: string, context: EncryptionContext): Promise<Buffer>
   /** When keys, and the credentials of tenants, were last used. */
   touch(used: { keys?: ReadonlyMap<string, Date>; credentials?: ReadonlyMap<string, Date> }): Promise<void>
   /** Destroys the secrets of credentials that were replaced long enough ago, for a limited time; how many. Any number of replicas may do it. */
@@ -70,9 +72,6 @@ export interface Store {
   database: Kysely<Tables>
 }
 
-/** A database, and how it passes changes on to other processes, where it does. */
-export type StoreDialect = Dialect & { feed?: ChangeFeed }
-
 /** How long a replaced credential can still be opened, for calls that began with it, in milliseconds. */
 export const retirement = 15 * 60_000
 
@@ -82,7 +81,7 @@ const rowsPerTransaction = 100
 /** How long a wrapped data key is taken for the tenant's own before it is looked up again, in milliseconds. */
 const dataKeyLife = 5_000
 
-/** Opens the store: runs the migrations and checks the master keys against the database's canaries. Throws WrongMasterKey. */
+/** Opens the store: runs the migrations and checks the master keys against the database's key check values. Throws WrongMasterKey. */
 export async function openStore(dialect: StoreDialect, vault: Vault): Promise<Store> {
   const database = new Kysely<Tables>({ dialect })
   try {
@@ -99,9 +98,9 @@ export async function openStore(dialect: StoreDialect, vault: Vault): Promise<St
 /** Everything in the database must be wrapped by master keys that are known here; only then is the current one added to them. */
 async function checkMasterKeys(database: Kysely<Tables>, vault: Vault): Promise<void> {
   const current = await vault.current()
-  const canary = await vault.createCanary()
+  const keyCheck = await vault.createKeyCheck()
   await database.transaction().execute(async transaction => {
-    // One at a time: of two processes with different keys on an empty database, the second finds the first one's canary.
+    // One at a time: of two processes with different keys on an empty database, the second finds the first one's key check value.
     await transaction
       .insertInto('vault')
       .values({ name: 'turn', sealed: '' })
@@ -113,11 +112,11 @@ async function checkMasterKeys(database: Kysely<Tables>, vault: Vault): Promise<
         throw new WrongMasterKey(
           `the master key is not the one this database was sealed with: ${masterKeyId} was not given, ${current} was; while keys are rotated, MASTER_KEY_PREVIOUS holds the others`
         )
-      await vault.checkCanary(sealed)
+      await vault.verifyKeyCheck(sealed)
     }
     await transaction
       .insertInto('vault')
-      .values({ name: canaryName(current), sealed: canary })
+      .values({ name: keyCheckName(current), sealed: keyCheck })
       .onConflict(conflict => conflict.column('name').doNothing())
       .execute()
   })
@@ -199,7 +198,7 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
       .executeTakeFirst()
     if (!row) return undefined
     const dataKey = await dataKeys.open(tenantId, row.data_key)
-    checkHead(dataKey, row)
+    verifyRow(dataKey, row)
     if (row.credential_version === null) return undefined
     const { version, kind, fingerprint, sealed } = row
     if (version === null || kind === null || fingerprint === null || sealed === null) throw new SealError()
@@ -291,11 +290,11 @@ function createStore(database: Kysely<Tables>, vault: Vault, feed: ChangeFeed | 
     auditLog: query => readEntries(database, query),
     record: entry => writeEntry(database, clock, entry),
     settleAudit: (id, outcome, detail) => settleEntry(database, id, outcome, detail),
-    async seal(tenantId, plain, place) {
-      return seal(await dataKeyOf(tenantId), 'secret', plain, ['secret', tenantId, ...place])
+    async seal(tenantId, plain, context) {
+      return seal(await dataKeyOf(tenantId), 'secret', plain, ['secret', tenantId, ...context])
     },
-    async open(tenantId, envelope, place) {
-      return open(await dataKeyOf(tenantId), 'secret', envelope, ['secret', tenantId, ...place])
+    async open(tenantId, envelope, context) {
+      return open(await dataKeyOf(tenantId), 'secret', envelope, ['secret', tenantId, ...context])
     },
     touch,
     async sweep() {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent } from 'undici'
 import { OperatorError } from '../problems/operator-error.ts'
 import { Problem } from '../problems/problem.ts'
-import { associated, type KeyProvider, type Place, partsOf, SealError } from './vault.ts'
+import { type EncryptionContext, type KeyProvider, partsOf, SealError, toAad } from './vault.ts'
 
 /**
  * A master key that never leaves HashiCorp Vault or OpenBao: data keys are wrapped by its transit engine over HTTP.
@@ -108,19 +108,19 @@ export function transitKey({ address, mount, key, token, tokenFile, ca }: Transi
     throw last
   }
 
-  const wrap = async (plain: Buffer, place: Place): Promise<string> => {
-    const data = await ask('encrypt', { plaintext: plain.toString('base64'), associated_data: associated(place).toString('base64') })
+  const wrap = async (plain: Buffer, context: EncryptionContext): Promise<string> => {
+    const data = await ask('encrypt', { plaintext: plain.toString('base64'), associated_data: toAad(context).toString('base64') })
     const sealed = String(data.ciphertext)
     const version = ciphertext.exec(sealed)?.[1]
     if (version === undefined) throw new KeyServerError(`the ${name} answered no ciphertext: is its type an AEAD, such as aes256-gcm96?`)
     return `v1.${prefix}${version}.${Buffer.from(sealed).toString('base64url')}`
   }
-  const unwrap = async (envelope: string, place: Place): Promise<Buffer> => {
+  const unwrap = async (envelope: string, context: EncryptionContext): Promise<Buffer> => {
     const { keyId, bytes } = partsOf(envelope)
     const sealed = bytes.toString()
     const version = ciphertext.exec(sealed)?.[1]
     if (version === undefined || keyId !== `${prefix}${version}`) throw new SealError()
-    const data = await ask('decrypt', { ciphertext: sealed, associated_data: associated(place).toString('base64') })
+    const data = await ask('decrypt', { ciphertext: sealed, associated_data: toAad(context).toString('base64') })
     return Buffer.from(String(data.plaintext), 'base64')
   }
 

@@ -4,14 +4,14 @@ import { Problem } from '../problems/problem.ts'
 
 /**
  * Envelope encryption: a master key wraps one data key per tenant, the data key seals that tenant's secrets. AES-256-GCM throughout; the
- * associated data names the place a text belongs to, so that a row copied elsewhere does not open.
+ * encryption context names where a text belongs, so that a row copied elsewhere does not open.
  */
 
 const nonceLength = 12
 const tagLength = 16
 const keyLength = 32
 
-/** A sealed text does not open: wrong key, wrong place, or not whole. Says nothing more on purpose. */
+/** A sealed text does not open: wrong key, wrong context, or incomplete. Says nothing more on purpose. */
 export class SealError extends Error {
   constructor(message = 'a sealed value does not open') {
     super(message)
@@ -34,16 +34,16 @@ export class UnknownMasterKey extends SealError {
 }
 
 /** Where a sealed text belongs; every part is authenticated. */
-export type Place = readonly [kind: string, ...parts: (string | number)[]]
+export type EncryptionContext = readonly [kind: string, ...parts: (string | number)[]]
 
-/** A place as associated data. JSON keeps the parts apart: ['a', 'bc'] and ['ab', 'c'] are different places. */
-export const associated = (place: Place): Buffer => Buffer.from(JSON.stringify(['voxgate', ...place]))
+/** A context as additional authenticated data. JSON keeps the parts apart: ['a', 'bc'] and ['ab', 'c'] are different contexts. */
+export const toAad = (context: EncryptionContext): Buffer => Buffer.from(JSON.stringify(['voxgate', ...context]))
 
 /** Seals a text: `v1.<key id>.<base64url of nonce, ciphertext, tag>`. */
-export function seal(key: Buffer, keyId: string, plain: Buffer, place: Place): string {
+export function seal(key: Buffer, keyId: string, plain: Buffer, context: EncryptionContext): string {
   const nonce = randomBytes(nonceLength)
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: tagLength })
-  cipher.setAAD(associated(place))
+  cipher.setAAD(toAad(context))
   const sealed = Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
   return `v1.${keyId}.${sealed.toString('base64url')}`
 }
@@ -60,13 +60,13 @@ export function partsOf(envelope: string): { keyId: string; bytes: Buffer } {
   return { keyId, bytes }
 }
 
-/** Opens what `seal` made with the same key, under the same id, for the same place. Throws SealError. */
-export function open(key: Buffer, keyId: string, envelope: string, place: Place): Buffer {
+/** Opens what `seal` made with the same key, under the same id, for the same context. Throws SealError. */
+export function open(key: Buffer, keyId: string, envelope: string, context: EncryptionContext): Buffer {
   const { keyId: named, bytes } = partsOf(envelope)
   if (named !== keyId || bytes.length < nonceLength + tagLength) throw new SealError()
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceLength), { authTagLength: tagLength })
-    decipher.setAAD(associated(place))
+    decipher.setAAD(toAad(context))
     decipher.setAuthTag(bytes.subarray(bytes.length - tagLength))
     return Buffer.concat([decipher.update(bytes.subarray(nonceLength, bytes.length - tagLength)), decipher.final()])
   } catch {
@@ -83,9 +83,9 @@ export interface KeyProvider {
   /** Whether it unwraps what the master key of this id has wrapped. */
   knows(keyId: string): boolean
   /** An envelope that names the key. */
-  wrap(plain: Buffer, place: Place): Promise<string>
-  /** Throws SealError when the envelope is not of this key and place. */
-  unwrap(envelope: string, place: Place): Promise<Buffer>
+  wrap(plain: Buffer, context: EncryptionContext): Promise<string>
+  /** Throws SealError when the envelope is not of this key and context. */
+  unwrap(envelope: string, context: EncryptionContext): Promise<Buffer>
   close(): Promise<void>
 }
 
@@ -97,8 +97,8 @@ export function localKey(masterKey: Buffer): KeyProvider {
     name: `master key ${id}`,
     current: async () => id,
     knows: keyId => keyId === id,
-    wrap: async (plain, place) => seal(masterKey, id, plain, place),
-    unwrap: async (envelope, place) => open(masterKey, id, envelope, place),
+    wrap: async (plain, context) => seal(masterKey, id, plain, context),
+    unwrap: async (envelope, context) => open(masterKey, id, envelope, context),
     async close() {}
   }
 }
@@ -114,25 +114,25 @@ export interface Vault {
   openDataKey(tenantId: string, wrapped: string): Promise<Buffer>
   /** The same data key, wrapped by the current master key. Throws as openDataKey does. */
   rewrap(tenantId: string, wrapped: string): Promise<string>
-  /** A text that only the current master key opens: stored once, it tells a wrong key at the next start. */
-  createCanary(): Promise<string>
-  /** Throws SealError when the canary was made with another key of the same id. */
-  checkCanary(canary: string): Promise<void>
+  /** The key check value of the current master key: a text that only this key opens. Stored once, it reveals a wrong key at the next start. */
+  createKeyCheck(): Promise<string>
+  /** Throws SealError when the key check value was made with another key of the same id. */
+  verifyKeyCheck(keyCheck: string): Promise<void>
   close(): Promise<void>
 }
 
-const canaryText = Buffer.from('voxgate')
+const keyCheckText = Buffer.from('voxgate')
 const provider = (key: Buffer | KeyProvider): KeyProvider => (Buffer.isBuffer(key) ? localKey(key) : key)
 
 /** A vault over the current master key and, while they still wrap something, those before it. Throws when a key is not 32 bytes. */
 export function createVault(currentKey: Buffer | KeyProvider, previousKeys: readonly (Buffer | KeyProvider)[] = []): Vault {
   const current = provider(currentKey)
   const providers = [current, ...previousKeys.map(provider)]
-  const unwrap = (envelope: string, place: Place): Promise<Buffer> => {
+  const unwrap = (envelope: string, context: EncryptionContext): Promise<Buffer> => {
     const { keyId } = partsOf(envelope)
     const holder = providers.find(one => one.knows(keyId))
     if (!holder) throw new UnknownMasterKey(keyId)
-    return holder.unwrap(envelope, place)
+    return holder.unwrap(envelope, context)
   }
   const openDataKey = async (tenantId: string, wrapped: string): Promise<Buffer> => {
     const key = await unwrap(wrapped, ['data-key', tenantId])
@@ -145,10 +145,10 @@ export function createVault(currentKey: Buffer | KeyProvider, previousKeys: read
     createDataKey: tenantId => current.wrap(randomBytes(keyLength), ['data-key', tenantId]),
     openDataKey,
     rewrap: async (tenantId, wrapped) => current.wrap(await openDataKey(tenantId, wrapped), ['data-key', tenantId]),
-    createCanary: () => current.wrap(canaryText, ['canary']),
-    async checkCanary(canary) {
-      const text = await unwrap(canary, ['canary'])
-      if (!text.equals(canaryText)) throw new SealError()
+    createKeyCheck: () => current.wrap(keyCheckText, ['canary']),
+    async verifyKeyCheck(keyCheck) {
+      const text = await unwrap(keyCheck, ['canary'])
+      if (!text.equals(keyCheckText)) throw new SealError()
     },
     async close() {
       await Promise.all(providers.map(one => one.close()))

@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { Row } from '../../src/api/body/rows.ts'
-import { CsvFile, type CsvFormat, maxCells, maxColumns } from '../../src/api/csv.ts'
+import { CsvFile, type CsvFormat } from '../../src/api/csv.ts'
 import type { Problem, Violation } from '../../src/problems/problem.ts'
+import { maxCells, maxColumns } from '../../src/voximplant/wire/csv-limits.ts'
 import { disproportion, growth } from '../growth.ts'
 
 /** Rows of JSON as CSV, in time and memory that grow with what the rows hold. */

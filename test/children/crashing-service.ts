@@ -1,8 +1,9 @@
 import { flushCompileCache } from 'node:module'
 import type { CompiledQuery, DatabaseConnection, Driver } from 'kysely'
 import { build } from '../../src/app.ts'
+import type { StoreDialect } from '../../src/database/changes.ts'
 import { dialectOf } from '../../src/database/database.ts'
-import { openStore, type StoreDialect } from '../../src/tenants/store.ts'
+import { openStore } from '../../src/tenants/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
 import { testConfig } from '../support.ts'
 

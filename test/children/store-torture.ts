@@ -2,10 +2,11 @@ import { flushCompileCache } from 'node:module'
 import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { DatabaseConnection } from 'kysely'
+import type { StoreDialect } from '../../src/database/changes.ts'
 import { postgresDialect } from '../../src/database/postgres.ts'
 import { sqliteDialect } from '../../src/database/sqlite.ts'
 import { DatabaseUnavailableError } from '../../src/database/unavailable.ts'
-import { openStore, type StoreDialect } from '../../src/tenants/store.ts'
+import { openStore } from '../../src/tenants/store.ts'
 import { createVault } from '../../src/vault/vault.ts'
 
 /**

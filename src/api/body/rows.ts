@@ -1,8 +1,9 @@
 import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { strict } from '../../../schemas/common.ts'
 import { Turns } from '../../limits/turns.ts'
+import { invalid } from '../../problems/invalid-request.ts'
 import { maxViolations, type Problem, type Violation } from '../../problems/problem.ts'
-import { compileCheck, invalid } from '../validation.ts'
+import { compileCheck } from '../validation.ts'
 import { isObject } from '../violations.ts'
 import { splitRows } from './scanner.ts'
 

@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
+import { invalid } from '../../problems/invalid-request.ts'
 import { Problem } from '../../problems/problem.ts'
-import { invalid } from '../validation.ts'
 
 /**
  * A pass over the bytes of a JSON body before it is parsed. V8 keeps every name that it parses until a full garbage collection, so a body of thousands of
