@@ -81,7 +81,7 @@ export function createUpstream({ client, accounts, config, replicas }: UpstreamO
         ownAccount: traits.ownAccount,
         slots: slotsOf(request, operation),
         timeoutMs: timeout,
-        signal: trace.disconnect.signal,
+        signal: trace.disconnect,
         trace,
         stats: trace.upstream,
         beforeSend: traits.safe ? undefined : attempt?.beforeSend

@@ -1,3 +1,4 @@
+import type { DisconnectSignal } from '../telemetry/disconnect.ts'
 import type { RequestTrace } from '../telemetry/request-trace.ts'
 import type { UpstreamStats } from '../telemetry/upstream-stats.ts'
 import type { Account } from './account.ts'
@@ -41,7 +42,7 @@ export interface CallInit<Result extends object> {
   /** For the call as a whole, in milliseconds. */
   timeoutMs: number
   /** Aborted when the caller disconnects: cancels a read, and a change that is not sent yet. */
-  signal?: AbortSignal | undefined
+  signal?: DisconnectSignal | undefined
   trace?: RequestTrace | undefined
   stats?: UpstreamStats | undefined
   /** Awaited once, right before the first byte by which the upstream can act may leave; what it throws keeps the call here. */
@@ -58,7 +59,7 @@ export class Call<Result extends object = object> {
   readonly ownAccount: boolean
   readonly slots: CallInit<Result>['slots']
   readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
+  readonly signal: DisconnectSignal | undefined
   readonly trace: RequestTrace | undefined
   readonly stats: UpstreamStats | undefined
   /** Called by the transport, which then sets it to undefined. */

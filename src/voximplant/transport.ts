@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { DisconnectSignal } from '../telemetry/disconnect.ts'
 import type { Call, ResponseHead } from './call.ts'
 import { type Progress, TransportError, type TransportReason } from './errors.ts'
 
@@ -50,7 +51,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ResponseHead {
   readonly #call: Call
   readonly #sink: BodySink
   readonly #source: BodySource | undefined
-  readonly #signal: AbortSignal | undefined
+  readonly #signal: DisconnectSignal | undefined
   #progress: Progress = 'unsent'
   #controller: Dispatcher.DispatchController | undefined
   #timer: NodeJS.Timeout

@@ -1,4 +1,5 @@
 import { increment } from '../../telemetry/counters.ts'
+import type { DisconnectSignal } from '../../telemetry/disconnect.ts'
 import type { Call, Stage } from '../call.ts'
 import { classify, type RetryReason } from '../classify.ts'
 import type { CallCounters } from '../counters.ts'
@@ -57,7 +58,7 @@ function exceededBy({ target, deadline }: Call, pauseMs: number, budget: RetryBu
 }
 
 /** Resolves after the pause, or when the caller disconnects. */
-const sleep = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+const sleep = (ms: number, signal: DisconnectSignal | undefined): Promise<void> =>
   new Promise(resolve => {
     const end = () => {
       clearTimeout(timer)
