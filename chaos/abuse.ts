@@ -170,7 +170,7 @@ const attacks: Record<string, Attack> = {
     seconds: 27,
     run: unread(400, 20, users('bytes-200000'))
   },
-  M6: { title: '50 responses of 31 MB at once', seconds: 30, run: readLarge('bytes-31000000') },
+  M6: { title: '50 responses of 31 MB', seconds: 30, run: readLarge('bytes-31000000') },
   'M6 chunked': {
     title: '50 responses of 31 MB whose length the upstream does not say',
     seconds: 30,

@@ -53,7 +53,7 @@ const [quote, backslash, comma, open, close, openObject, closeObject] = [0x22, 0
 /** Buffers outside of V8's heap have it collect garbage all the more often: the text of rows is put together in the same one every time. */
 const scratch = Buffer.allocUnsafeSlow(2 * batch)
 
-/** The text of buffers with so many bytes in all. */
+/** The text of buffers. @param bytes their length in all */
 function textOf(buffers: readonly Buffer[], bytes: number): string {
   if (bytes > scratch.length) return Buffer.concat(buffers, bytes).toString()
   let at = 0
