@@ -63,3 +63,24 @@ t.test('a lower burst takes what is beyond it', async t => {
   t.equal(bucket.level(0), 2)
   t.ok(bucket.isFull(0))
 })
+
+t.test('a bucket that lacks a token is not full', async t => {
+  const bucket = new TokenBucket(rate, 0)
+  bucket.tryTake(0)
+  t.notOk(bucket.isFull(0))
+  t.ok(bucket.isFull(500))
+})
+
+t.test('the level can be replaced, and counts from then on', async t => {
+  const bucket = new TokenBucket(rate, 0)
+  bucket.setLevel(1, 1_000)
+  t.equal(bucket.level(1_000), 1)
+  t.equal(bucket.level(1_500), 2)
+})
+
+t.test('a bucket says its rate', async t => {
+  const bucket = new TokenBucket(rate, 0)
+  t.same(bucket.rate, rate)
+  bucket.setRate({ perSecond: 7, burst: 8 })
+  t.same(bucket.rate, { perSecond: 7, burst: 8 })
+})

@@ -185,3 +185,130 @@ t.test("a success closes the host's breaker for all, and each tenant's by its ow
   a.record(a.tryAcquire(1000, true), 'success', 1000)
   t.same([host.state, a.state, b.state], ['closed', 'closed', 'open'])
 })
+
+/** Two breakers of a host that is open: its own and that of each tenant. */
+const openHost = () => {
+  const { breakers, ...rest } = createBreakers('a', 'b')
+  const [a, b] = breakers
+  if (!a || !b) throw new Error('no breakers')
+  const [first, second] = [a.tryAcquire(0, true), b.tryAcquire(0, true)]
+  for (let i = 0; i < 2; i++) {
+    a.record(first, 'noResponse', 0)
+    b.record(second, 'noResponse', 0)
+  }
+  return { a, b, ...rest }
+}
+
+t.test("a host's breaker opens with the failure that reaches its threshold, and is counted once", async t => {
+  const { host, counts, changes, a } = openHost()
+  t.equal(host.state, 'open')
+  t.equal(counts.opened.host, 1)
+  const admission = a.tryAcquire(1000, true)
+  a.record(admission, 'noResponse', 1000)
+  t.equal(counts.opened.host, 1)
+  t.same(changes, ['host open', 'tenant open'])
+})
+
+t.test("a host's breaker stays closed while fewer tenants than the minimum are affected, whatever the number of failures", async t => {
+  const { breakers, host } = createBreakers('a', 'b')
+  const [a, b] = breakers
+  if (!a || !b) return t.fail('no breakers')
+  const admission = a.tryAcquire(0, true)
+  for (let i = 0; i < 4; i++) a.record(admission, 'noResponse', 0)
+  t.equal(host.state, 'closed')
+  b.record(admission, 'noResponse', 0)
+  t.equal(host.state, 'open')
+})
+
+t.test("a response between the failures starts the count of the host's breaker anew, of its tenants too", async t => {
+  const { breakers, host } = createBreakers('a', 'b')
+  const [a, b] = breakers
+  if (!a || !b) return t.fail('no breakers')
+  const admission = a.tryAcquire(0, true)
+  for (let i = 0; i < 3; i++) a.record(admission, 'noResponse', 0)
+  b.record(admission, 'serverError', 0)
+  for (let i = 0; i < 3; i++) b.record(admission, 'noResponse', 0)
+  t.equal(host.state, 'closed')
+  b.record(admission, 'noResponse', 0)
+  t.equal(host.state, 'closed', 'the tenant from before does not count')
+})
+
+t.test("an ignored result does not close the host's breaker", async t => {
+  const { a, host } = openHost()
+  a.record(a.tryAcquire(1000, true), 'ignored', 1000)
+  t.equal(host.state, 'open')
+})
+
+t.test("the problem says which breaker is open, the tenant's or the host's, and each is counted", async t => {
+  const { breaker, counts } = one()
+  fail(breaker, 3)
+  t.match(
+    thrown(() => breaker.tryAcquire(1, true)),
+    { message: /has failed again and again/ }
+  )
+  t.same(counts.rejected, { tenant: 1, host: 0 })
+  const shared = openHost()
+  t.match(
+    thrown(() => shared.a.tryAcquire(1, true)),
+    { message: /has stopped answering/ }
+  )
+  t.same(shared.counts.rejected, { tenant: 0, host: 1 })
+})
+
+t.test('the seconds to the next probe are those of the interval', async t => {
+  const counts = createBreakerCounts()
+  const slow = { ...options, probeIntervalMs: 7_500 }
+  const breaker = new CircuitBreaker('a', new HostCircuitBreaker(slow, counts, () => {}), slow, counts, () => {})
+  fail(breaker, 3)
+  t.match(
+    thrown(() => breaker.tryAcquire(0, true)),
+    { headers: { 'retry-after': '8' } }
+  )
+  t.match(
+    thrown(() => breaker.tryAcquire(5_000, true)),
+    { headers: { 'retry-after': '3' } }
+  )
+  t.match(
+    thrown(() => breaker.tryAcquire(7_500, false)),
+    { headers: { 'retry-after': '1' } },
+    'at least one'
+  )
+})
+
+t.test("the first response closes the host's breaker, and is counted once", async t => {
+  const { a, host, counts, changes } = openHost()
+  a.record(a.tryAcquire(1000, true), 'success', 1000)
+  a.record(a.tryAcquire(1001, true), 'success', 1001)
+  t.equal(host.state, 'closed')
+  t.equal(counts.closed.host, 1)
+  t.same(changes, ['host open', 'host closed'])
+})
+
+t.test('successes of closed breakers change nothing', async t => {
+  const { breaker, counts, changes } = one()
+  fail(breaker, 1)
+  for (let i = 0; i < 2; i++) breaker.record(breaker.tryAcquire(0, true), 'success', 0)
+  fail(breaker, 1, 'noResponse')
+  breaker.record(breaker.tryAcquire(0, true), 'success', 0)
+  t.same(counts, createBreakerCounts())
+  t.same(changes, [])
+})
+
+t.test('a probe of an open host alone has the timeout of the host', async t => {
+  const { b } = openHost()
+  t.equal(b.state, 'closed')
+  t.equal(b.tryAcquire(1000, true).probeTimeoutMs, 100)
+})
+
+t.test('a probe that is ignored does not double the timeout of the next', async t => {
+  const { breaker } = one()
+  fail(breaker, 3)
+  breaker.record(breaker.tryAcquire(1000, true), 'ignored', 1000)
+  t.equal(breaker.tryAcquire(2000, true).probeTimeoutMs, 100)
+})
+
+t.test("a host's breaker stays closed below its threshold, though enough tenants are affected", async t => {
+  const { breakers, host } = createBreakers('a', 'b')
+  for (const breaker of breakers) breaker.record(breaker.tryAcquire(0, true), 'noResponse', 0)
+  t.equal(host.state, 'closed')
+})

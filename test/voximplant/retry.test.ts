@@ -67,3 +67,17 @@ t.test('the budget lends its burst, then a share of the calls', async t => {
   for (let i = 0; i < 100; i++) budget.deposit()
   t.same([budget.tryWithdraw(), budget.tryWithdraw(), budget.tryWithdraw()], [true, true, false], 'never more than the burst')
 })
+
+t.test('white space around a Retry-After does not matter, and every digit counts', async t => {
+  t.equal(parseRetryAfter(' 120 ', undefined), 120)
+})
+
+t.test('a date that does not begin with its weekday is no Retry-After', async t => {
+  t.equal(parseRetryAfter('2026-11-24T15:00:00Z', undefined), undefined)
+})
+
+t.test('of several Date headers none is the clock of the upstream', async t => {
+  const inTenMinutes = new Date(Date.now() + 600_000).toUTCString()
+  const seconds = parseRetryAfter(inTenMinutes, ['Tue, 24 Nov 2026 15:00:00 GMT'])
+  t.ok(seconds !== undefined && seconds >= 599 && seconds <= 600, String(seconds))
+})

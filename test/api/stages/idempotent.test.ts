@@ -168,3 +168,21 @@ t.test('a claim that was lost keeps the call here', async t => {
   attempt.sending = async () => false
   t.match(await requestThrough(stage, created, operation, { headers, payload }), { status: 409, body: { code: 'idempotency-in-flight' } })
 })
+
+/** The fingerprint under which the response to a request is stored. */
+async function fingerprintFor(headers: Record<string, string>, payload: object): Promise<unknown> {
+  const { stage, written } = create()
+  await requestThrough(stage, created, operation, { headers: { 'idempotency-key': 'abc', ...headers }, payload })
+  const end = written.at(-1)
+  return typeof end === 'object' && end !== null && 'fingerprint' in end ? end.fingerprint : undefined
+}
+
+t.test('the same request has the same fingerprint, one with another body or for another child account has not', async t => {
+  const fingerprint = await fingerprintFor({}, payload)
+  t.type(fingerprint, 'string')
+  t.equal(await fingerprintFor({}, payload), fingerprint)
+  t.not(await fingerprintFor({}, { skillName: 'other' }), fingerprint)
+  const ofChild = await fingerprintFor({ 'voxgate-child-account': '7' }, payload)
+  t.not(ofChild, fingerprint)
+  t.not(await fingerprintFor({ 'voxgate-child-account': '8' }, payload), ofChild)
+})
